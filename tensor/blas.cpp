@@ -1,0 +1,192 @@
+// blas.cpp - matrix products: cut into panels, each one call of one-thread BLAS.
+//
+// Every product is a batch of row-major 2-D products. A large one is cut into panels of rows or
+// columns, several small ones are put into one chunk; both depend on the sizes alone. Then
+// parallel_for runs the chunks. What is added to a product (a bias) is added to a panel while it is
+// still in cache.
+#include "tensor/blas.h"
+
+#include <cblas.h>
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <type_traits>
+
+#include "tensor/parallel.h"
+
+namespace stflow {
+namespace {
+
+constexpr double kPanelFlops = 8e6;  // about 0.1 ms: far more than handing out a chunk costs
+constexpr double kMaxPanels = 16;
+constexpr int64_t kPanelMultiple = 16;  // no panel edge inside a block of the BLAS kernels
+
+std::atomic<double> total_seconds = 0, total_flops = 0;
+
+constexpr auto gemm = [] {
+  if constexpr (std::is_same_v<real, float>) {
+    return cblas_sgemm;
+  } else {
+    return cblas_dgemm;
+  }
+}();
+
+blasint blas_int(int64_t x) { return static_cast<blasint>(x); }
+
+int64_t round_up(int64_t x, int64_t multiple) { return (x + multiple - 1) / multiple * multiple; }
+
+/// Extent of a panel of a product whose larger extent is `extent`. The number of panels is a power
+/// of two, so that two or four threads get equal shares.
+int64_t panel_width(int64_t extent, double flops) {
+  const double wanted = std::ceil(std::clamp(flops / kPanelFlops, 1.0, kMaxPanels));
+  const int64_t panels = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(wanted)));
+  return round_up(round_up(extent, panels) / panels, kPanelMultiple);
+}
+
+/// `count` products c = op(a) op(b) of [m,k] x [k,n]; those of product i start at a + i * a_stride,
+/// b + i * b_stride and c + i * m * n.
+struct Products {
+  const real* a;
+  const real* b;
+  const real* bias;  // [n], added to every row, or null
+  real* c;
+  int64_t count, m, n, k;
+  int64_t a_stride, b_stride;
+  bool transpose_a, transpose_b;
+};
+
+/// Rows [row, row + rows) and columns [column, column + columns) of product `index`.
+void multiply_panel(const Products& p, int64_t index, int64_t row, int64_t rows, int64_t column,
+                    int64_t columns) {
+  const int64_t a_width = p.transpose_a ? p.m : p.k, b_width = p.transpose_b ? p.k : p.n;
+  const real* a = p.a + index * p.a_stride + row * (p.transpose_a ? 1 : a_width);
+  const real* b = p.b + index * p.b_stride + column * (p.transpose_b ? b_width : 1);
+  real* c = p.c + (index * p.m + row) * p.n + column;
+  if (p.k > 0) {
+    gemm(CblasRowMajor, p.transpose_a ? CblasTrans : CblasNoTrans,
+         p.transpose_b ? CblasTrans : CblasNoTrans, blas_int(rows), blas_int(columns),
+         blas_int(p.k), 1, a, blas_int(a_width), b, blas_int(b_width), 0, c, blas_int(p.n));
+  } else {
+    for (int64_t i = 0; i < rows; ++i) std::fill_n(c + i * p.n, columns, real(0));
+  }
+  if (p.bias == nullptr) return;
+  for (int64_t i = 0; i < rows; ++i, c += p.n) {
+    for (int64_t j = 0; j < columns; ++j) c[j] += p.bias[column + j];
+  }
+}
+
+void multiply(const Products& p) {
+  if (p.count == 0 || p.m == 0 || p.n == 0) return;
+  for (const int64_t size : {p.m, p.n, p.k}) {
+    CHECK_ARG(size <= std::numeric_limits<blasint>::max(), "[matmul] a matrix extent of ", size,
+              " is more than BLAS can address");
+  }
+  const auto start = std::chrono::steady_clock::now();
+
+  const double flops =
+      2.0 * static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k);
+  const int64_t extent = std::max(p.m, p.n);  // the axis that is cut
+  const int64_t width = panel_width(extent, flops);
+  const int64_t panels = round_up(extent, width) / width;
+  const int64_t grain = std::max<int64_t>(1, static_cast<int64_t>(kPanelFlops / (flops + 1)));
+
+  parallel_for(p.count * panels, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t task = begin; task < end; ++task) {
+      const int64_t index = task / panels, first = task % panels * width;
+      const int64_t size = std::min(width, extent - first);
+      if (p.m >= p.n) {
+        multiply_panel(p, index, first, size, 0, p.n);
+      } else {
+        multiply_panel(p, index, 0, p.m, first, size);
+      }
+    }
+  });
+
+  total_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  total_flops += flops * static_cast<double>(p.count);
+}
+
+}  // namespace
+
+Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b) {
+  const auto described = [&] {
+    return concat_message("a is ", a.shape(), transpose_a ? " (transposed)" : "", ", b is ",
+                          b.shape(), transpose_b ? " (transposed)" : "");
+  };
+  CHECK_ARG(a.rank() >= 2 && b.rank() >= 2, "[matmul] expected two axes or more: ", described());
+  const bool one_b = b.rank() == 2;
+  CHECK_ARG(one_b || std::equal(a.shape().begin(), a.shape().end() - 2, b.shape().begin(),
+                                b.shape().end() - 2),
+            "[matmul] leading axes differ: ", described());
+  int64_t m = a.dim(transpose_a ? -1 : -2);
+  const int64_t k = a.dim(transpose_a ? -2 : -1), n = b.dim(transpose_b ? -2 : -1);
+  CHECK_ARG(k == b.dim(transpose_b ? -1 : -2), "[matmul] inner sizes differ: ", described());
+
+  Tensor c(a.shape().with(-2, m).with(-1, n));
+  int64_t count = 1;
+  for (int axis = 0; axis < a.rank() - 2; ++axis) count *= a.dim(axis);
+  if (one_b && !transpose_a) {
+    m *= count;
+    count = 1;
+  }
+  multiply({.a = a.data(),
+            .b = b.data(),
+            .bias = nullptr,
+            .c = c.data(),
+            .count = count,
+            .m = m,
+            .n = n,
+            .k = k,
+            .a_stride = m * k,
+            .b_stride = one_b ? 0 : k * n,
+            .transpose_a = transpose_a,
+            .transpose_b = transpose_b});
+  return c;
+}
+
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  CHECK_ARG(x.rank() >= 1 && weight.rank() == 2,
+            "[linear] expected an input [...,I] and a weight [O,I], got ", x.shape(), " and ",
+            weight.shape());
+  const int64_t inputs = weight.dim(1), outputs = weight.dim(0);
+  CHECK_ARG(x.dim(-1) == inputs, "[linear] input has ", x.dim(-1), " features, weight expects ",
+            inputs, " (input ", x.shape(), " x weight ", weight.shape(), "^T)");
+  CHECK_ARG(!bias.defined() || bias.shape() == Shape{outputs}, "[linear] bias should be ",
+            Shape{outputs}, ", got ", bias.shape());
+
+  Tensor y(x.shape().with(-1, outputs));
+  int64_t rows = 1;
+  for (int axis = 0; axis < x.rank() - 1; ++axis) rows *= x.dim(axis);
+  multiply({.a = x.data(),
+            .b = weight.data(),
+            .bias = bias.data(),
+            .c = y.data(),
+            .count = 1,
+            .m = rows,
+            .n = outputs,
+            .k = inputs,
+            .a_stride = 0,
+            .b_stride = 0,
+            .transpose_a = false,
+            .transpose_b = true});
+  return y;
+}
+
+std::string blas_description() {
+  const int parallel = openblas_get_parallel();
+  const char* threading = parallel == OPENBLAS_OPENMP   ? "OpenMP"
+                          : parallel == OPENBLAS_THREAD ? "pthreads"
+                                                        : "one thread";
+  return concat_message(openblas_get_config(), ", kernels ", openblas_get_corename(),
+                        ", threading ", threading);
+}
+
+bool blas_uses_openmp() { return openblas_get_parallel() == OPENBLAS_OPENMP; }
+
+GemmStats gemm_stats() { return {total_seconds, total_flops}; }
+
+}  // namespace stflow

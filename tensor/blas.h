@@ -1,0 +1,34 @@
+// blas.h - the matrix product; blas.cpp is the only file that talks to BLAS.
+//
+// The output is cut into fixed panels, each computed by one-thread sgemm (dgemm in a double build):
+// that is faster at our sizes than OpenBLAS's own threads, and the bits do not depend on the number
+// of threads.
+#pragma once
+
+#include <string>
+
+#include "tensor/tensor.h"
+
+namespace stflow {
+
+/// op(a) op(b), where op transposes the last two axes if asked. [...,M,K] x [...,K,N] -> [...,M,N].
+/// b is a matrix [K,N], or has the same leading axes as a (a product for each). Leading axes of `a`
+/// with one matrix b are folded into M when `a` is not transposed.
+Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false, bool transpose_b = false);
+
+/// x w^T + bias, with x [...,I], w [O,I], bias [O] or undefined -> [...,O].
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias);
+
+/// Which BLAS answers: library, version, kernels and threading, for manifests and bug reports.
+std::string blas_description();
+/// True when OpenBLAS was loaded in its OpenMP flavour (others fight with our threads: see README).
+bool blas_uses_openmp();
+
+/// Seconds spent in matrix products since the program began, and their floating-point operations.
+struct GemmStats {
+  double seconds;
+  double flops;
+};
+GemmStats gemm_stats();
+
+}  // namespace stflow

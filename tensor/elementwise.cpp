@@ -1,0 +1,189 @@
+// elementwise.cpp - kernels of math.h that treat each number by itself, with NumPy broadcasting.
+//
+// One template for one argument, one for two; each kernel is then a line that names its function.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "tensor/broadcast.h"
+#include "tensor/math.h"
+#include "tensor/parallel.h"
+#include "tensor/simd.h"
+
+namespace stflow {
+namespace {
+
+template <typename Function>
+STFLOW_CLONES void map_loop(const real* __restrict x, real* __restrict y, int64_t n, Function f) {
+  for (int64_t i = 0; i < n; ++i) y[i] = f(x[i]);
+}
+
+template <typename Function>
+Tensor map(const Tensor& x, Function f) {
+  Tensor y(x.shape());
+  const real* in = x.data();
+  real* out = y.data();
+  parallel_for(x.numel(), kElementwiseGrain, [=](int64_t begin, int64_t end) {
+    map_loop(in + begin, out + begin, end - begin, f);
+  });
+  return y;
+}
+
+// In a run an operand advances (step 1) or stays (step 0; both stay only in a run of one number).
+template <typename Function>
+STFLOW_CLONES void zip_loop(const real* __restrict a, int64_t a_step, const real* __restrict b,
+                            int64_t b_step, real* __restrict y, int64_t n, Function f) {
+  if (a_step == b_step) {
+    for (int64_t i = 0; i < n; ++i) y[i] = f(a[i], b[i]);
+  } else if (a_step == 1) {
+    const real constant = b[0];
+    for (int64_t i = 0; i < n; ++i) y[i] = f(a[i], constant);
+  } else {
+    const real constant = a[0];
+    for (int64_t i = 0; i < n; ++i) y[i] = f(constant, b[i]);
+  }
+}
+
+template <typename Function>
+Tensor zip(const Tensor& a, const Tensor& b, const char* op, Function f) {
+  const Broadcast plan(a.shape(), b.shape(), op);
+  Tensor y(plan.shape);
+  const real *pa = a.data(), *pb = b.data();
+  real* out = y.data();
+  plan.for_each_run([=, &plan](int64_t start, int64_t n, int64_t ia, int64_t ib) {
+    zip_loop(pa + ia, plan.a_step, pb + ib, plan.b_step, out + start, n, f);
+  });
+  return y;
+}
+
+double polygamma_at(int n, double x) {
+  if (x < 0) return std::numeric_limits<double>::quiet_NaN();
+  // psi_n(x) = psi_n(x+1) - (-1)^n n! / x^{n+1}; log Gamma (n = -1) loses log x instead.
+  double factorial = 1;
+  for (int i = 2; i <= n; ++i) factorial *= i;
+  const double sign = n % 2 == 0 ? 1 : -1;
+  double shift = 0;
+  for (; x < 10; x += 1) shift += n < 0 ? std::log(x) : sign * factorial / std::pow(x, n + 1);
+
+  // Asymptotic series: the (n+1)-th derivative of log Gamma's, with Bernoulli numbers B_2k.
+  constexpr double kBernoulli[] = {1.0 / 6,  -1.0 / 30,     1.0 / 42, -1.0 / 30,
+                                   5.0 / 66, -691.0 / 2730, 7.0 / 6};
+  double series = 0;
+  for (int k = 1; k <= 7; ++k) {
+    double ratio = 1;  // (2k + n - 1)! / (2k)!
+    for (int i = 2 * k + 1; i <= 2 * k + n - 1; ++i) ratio *= i;
+    if (n == -1) ratio = 1.0 / (2 * k * (2 * k - 1));
+    if (n == 0) ratio = 1.0 / (2 * k);
+    series += kBernoulli[k - 1] * ratio / std::pow(x, 2 * k + n);
+  }
+  if (n == -1) {
+    return (x - 0.5) * std::log(x) - x + 0.5 * std::log(2 * M_PI) + series - shift;
+  }
+  if (n == 0) return std::log(x) - 0.5 / x - series - shift;
+  const double leading = factorial / n / std::pow(x, n) + factorial / (2 * std::pow(x, n + 1));
+  return -sign * (leading + series) - shift;
+}
+
+}  // namespace
+
+Tensor add(const Tensor& a, const Tensor& b) {
+  return zip(a, b, "add", [](real u, real v) { return u + v; });
+}
+Tensor sub(const Tensor& a, const Tensor& b) {
+  return zip(a, b, "sub", [](real u, real v) { return u - v; });
+}
+Tensor mul(const Tensor& a, const Tensor& b) {
+  return zip(a, b, "mul", [](real u, real v) { return u * v; });
+}
+Tensor div(const Tensor& a, const Tensor& b) {
+  return zip(a, b, "div", [](real u, real v) { return u / v; });
+}
+Tensor greater(const Tensor& a, const Tensor& b) {
+  return zip(a, b, "greater", [](real u, real v) { return u > v ? real(1) : real(0); });
+}
+Tensor equal(const Tensor& a, const Tensor& b) {
+  return zip(a, b, "equal", [](real u, real v) { return u == v ? real(1) : real(0); });
+}
+
+Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
+  const Shape shape =
+      broadcast_shapes(condition.shape(), broadcast_shapes(a.shape(), b.shape(), "where"), "where");
+  const Tensor c = broadcast_to(condition, shape), yes = broadcast_to(a, shape);
+  Tensor result = broadcast_to(b, shape).clone();
+  const real *pc = c.data(), *pa = yes.data();
+  real* out = result.data();
+  parallel_for(shape.numel(), kElementwiseGrain, [=](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) out[i] = pc[i] != 0 ? pa[i] : out[i];
+  });
+  return result;
+}
+
+Tensor neg(const Tensor& x) {
+  return map(x, [](real v) { return -v; });
+}
+Tensor exp(const Tensor& x) {
+  return map(x, [](real v) { return simd::exp(v); });
+}
+Tensor expm1(const Tensor& x) {
+  return map(x, [](real v) { return simd::expm1(v); });
+}
+Tensor log(const Tensor& x) {
+  return map(x, [](real v) { return simd::log(v); });
+}
+Tensor log1p(const Tensor& x) {
+  return map(x, [](real v) { return simd::log1p(v); });
+}
+Tensor sqrt(const Tensor& x) {
+  return map(x, [](real v) { return std::sqrt(v); });
+}
+Tensor square(const Tensor& x) {
+  return map(x, [](real v) { return v * v; });
+}
+Tensor abs(const Tensor& x) {
+  return map(x, [](real v) { return std::abs(v); });
+}
+Tensor sign(const Tensor& x) {
+  return map(x, [](real v) { return static_cast<real>((v > 0) - (v < 0)); });
+}
+Tensor tanh(const Tensor& x) {
+  return map(x, [](real v) { return simd::tanh(v); });
+}
+Tensor sigmoid(const Tensor& x) {
+  return map(x, [](real v) { return simd::sigmoid(v); });
+}
+Tensor softplus(const Tensor& x) {
+  return map(x, [](real v) { return simd::softplus(v); });
+}
+Tensor relu(const Tensor& x) {
+  return map(x, [](real v) { return v < 0 ? real(0) : v; });
+}
+Tensor leaky_relu(const Tensor& x, real slope) {
+  return map(x, [=](real v) { return v > 0 ? v : slope * v; });
+}
+Tensor pow(const Tensor& x, real exponent) {
+  return map(x, [=](real v) { return std::pow(v, exponent); });
+}
+Tensor clamp(const Tensor& x, real low, real high) {
+  CHECK_ARG(low <= high, "[clamp] low ", low, " is above high ", high);
+  return map(x, [=](real v) {
+    const real raised = v < low ? low : v;  // NaN stays NaN
+    return raised > high ? high : raised;
+  });
+}
+Tensor polygamma(int n, const Tensor& x) {
+  CHECK_ARG(n >= -1, "[polygamma] order must be at least -1, got ", n);
+  return map(x, [=](real v) { return static_cast<real>(polygamma_at(n, v)); });
+}
+
+void add_scaled_(Tensor& y, const Tensor& x, real scale) {
+  CHECK_ARG(y.shape() == x.shape(), "[add_scaled_] shapes differ: ", y.shape(), " and ", x.shape());
+  const real* in = x.data();
+  real* out = y.data();
+  parallel_for(x.numel(), kElementwiseGrain, [=](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) out[i] += scale * in[i];
+  });
+}
+
+void fill_(Tensor& x, real value) { std::fill_n(x.data(), x.numel(), value); }
+
+}  // namespace stflow

@@ -1,0 +1,90 @@
+// math.h - every numeric kernel on tensors except the matrix product (blas.h) and random numbers
+// (rng.h).
+//
+// Kernels return new tensors and never change their arguments, save the two marked "in place".
+// Elementwise kernels of two arguments broadcast as NumPy does. Results have the same bits for any
+// number of threads: sums run over fixed blocks in a fixed order. Gradients know nothing of this
+// file; autodiff/ops.h has the differentiable functions of the same names.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tensor/tensor.h"
+
+namespace stflow {
+
+/// Axes of a reduction; negative numbers count from the last. An empty list means all axes.
+using Axes = std::vector<int>;
+
+// ---- elementwise, two arguments, broadcasting ----
+Tensor add(const Tensor& a, const Tensor& b);
+Tensor sub(const Tensor& a, const Tensor& b);
+Tensor mul(const Tensor& a, const Tensor& b);
+Tensor div(const Tensor& a, const Tensor& b);
+Tensor greater(const Tensor& a, const Tensor& b);  // 1 where a > b, else 0
+Tensor equal(const Tensor& a, const Tensor& b);    // 1 where a == b, else 0
+/// condition != 0 ? a : b, all three broadcast together.
+Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
+
+// ---- elementwise, one argument ----
+Tensor neg(const Tensor& x);
+Tensor exp(const Tensor& x);  // within 2 ulp; 0 below -87.3 and inf above 88.7 in float
+Tensor expm1(const Tensor& x);
+Tensor log(const Tensor& x);  // log(0) = -inf, log(negative) = NaN
+Tensor log1p(const Tensor& x);
+Tensor sqrt(const Tensor& x);
+Tensor square(const Tensor& x);
+Tensor abs(const Tensor& x);
+Tensor sign(const Tensor& x);  // -1, 0, 1
+Tensor tanh(const Tensor& x);
+Tensor sigmoid(const Tensor& x);
+Tensor softplus(const Tensor& x);  // log(1 + e^x), without overflow
+Tensor relu(const Tensor& x);
+Tensor leaky_relu(const Tensor& x, real slope);  // x > 0 ? x : slope x
+Tensor pow(const Tensor& x, real exponent);
+Tensor clamp(const Tensor& x, real low, real high);
+/// The polygamma function psi_n(x), x > 0: n = -1 is log Gamma, 0 digamma, 1 trigamma, ...
+/// (Abramowitz & Stegun 6.1.41, 6.3.18, 6.4.11 after shifting x above 10 by the recurrence.)
+Tensor polygamma(int n, const Tensor& x);
+
+// ---- reductions; keepdim leaves an extent of 1 where an axis was summed away ----
+Tensor sum(const Tensor& x, const Axes& axes = {}, bool keepdim = false);
+Tensor mean(const Tensor& x, const Axes& axes = {}, bool keepdim = false);
+Tensor max(const Tensor& x, const Axes& axes = {}, bool keepdim = false);
+Tensor logsumexp(const Tensor& x, const Axes& axes = {}, bool keepdim = false);
+Tensor softmax(const Tensor& x, int axis = -1);
+Tensor log_softmax(const Tensor& x, int axis = -1);
+Tensor argmax(const Tensor& x);  // over the last axis: index of the first maximum, as a number
+/// Sums x down to `shape`, the inverse of broadcasting. Throws when `shape` does not broadcast to
+/// x's.
+Tensor sum_to(const Tensor& x, const Shape& shape);
+
+/// sum_j [x_j a_j - softplus(a_j)] over the last axis, for logits a and values x that broadcast
+/// together: the Bernoulli log-likelihood in one pass. [...,D] x [...,D] -> [...]
+Tensor bernoulli_log_prob(const Tensor& logits, const Tensor& x);
+
+// ---- moving numbers ----
+Tensor broadcast_to(const Tensor& x, const Shape& shape);
+Tensor transpose(const Tensor& x, int axis0 = -2, int axis1 = -1);
+/// Positions [begin, end) of one axis.
+Tensor slice(const Tensor& x, int axis, int64_t begin, int64_t end);
+Tensor concat(const std::vector<Tensor>& parts, int axis);
+/// Rows index[0], index[1], ... along the first axis. Throws when an index is out of range.
+Tensor gather_rows(const Tensor& x, const std::vector<int64_t>& index);
+/// [...] of integers in [0, classes) -> [..., classes] of 0/1. Throws when a label is out of range.
+Tensor one_hot(const Tensor& labels, int64_t classes);
+Tensor arange(int64_t n);  // 0, 1, ..., n-1
+
+// ---- in place ----
+/// y += scale * x; shapes must be equal.
+void add_scaled_(Tensor& y, const Tensor& x, real scale);
+void fill_(Tensor& x, real value);
+
+// ---- questions ----
+bool all_finite(const Tensor& x);
+/// |a - b| <= atol + rtol |b| everywhere. When false and `why` is given, it names the worst place.
+bool allclose(const Tensor& a, const Tensor& b, double rtol, double atol,
+              std::string* why = nullptr);
+
+}  // namespace stflow

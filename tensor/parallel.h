@@ -1,0 +1,27 @@
+// parallel.h - the only door to OpenMP: one parallel loop, and how many threads it may use.
+//
+// Work is cut into chunks whose bounds depend on the problem alone, never on the number of threads,
+// so that results have the same bits for any thread count. A loop of one chunk runs on the calling
+// thread: waking a second thread costs more than a small loop.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+namespace stflow {
+
+/// Chunk size for elementwise loops; below it threads cost more than they give.
+constexpr int64_t kElementwiseGrain = 64 * 1024;
+
+/// Threads parallel_for may use. Default: the processors this process is granted (affinity and
+/// container quota).
+int num_threads();
+/// Throws unless threads >= 1.
+void set_num_threads(int threads);
+
+/// Calls body(begin, end) for consecutive chunks of `grain` that cover [0, n). The first exception
+/// a chunk throws is rethrown here, after the others have ended. BLAS called in a chunk uses one
+/// thread.
+void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& body);
+
+}  // namespace stflow
