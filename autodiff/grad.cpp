@@ -1,0 +1,131 @@
+// grad.cpp - the whole engine: order the graph, call each backward rule once, add up.
+#include "autodiff/grad.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include "autodiff/ops.h"
+
+namespace stflow {
+namespace {
+
+using NodeSet = std::unordered_set<const Node*>;
+
+// The nodes whose gradients the running call of grad() asks for; what Var::wants() looks at.
+thread_local const NodeSet* asked_for = nullptr;
+
+class AskedForGuard {
+ public:
+  explicit AskedForGuard(const NodeSet* nodes) : before_(std::exchange(asked_for, nodes)) {}
+  ~AskedForGuard() { asked_for = before_; }
+  AskedForGuard(const AskedForGuard&) = delete;
+  AskedForGuard& operator=(const AskedForGuard&) = delete;
+
+ private:
+  const NodeSet* before_;
+};
+
+// All nodes behind the outputs that need a gradient, latest first. Ids grow with creation, so every
+// use of a node comes before the node itself.
+std::vector<const Var*> latest_first(const std::vector<Var>& outputs) {
+  std::vector<const Var*> found, pending;
+  NodeSet seen;
+  auto visit = [&](const Var& var) {
+    if (var.requires_grad() && seen.insert(var.node()).second) pending.push_back(&var);
+  };
+  for (const Var& output : outputs) visit(output);
+  while (!pending.empty()) {
+    const Var* var = pending.back();
+    pending.pop_back();
+    found.push_back(var);
+    for (const Var& input : var->inputs()) visit(input);
+  }
+  std::sort(found.begin(), found.end(),
+            [](const Var* a, const Var* b) { return a->id() > b->id(); });
+  return found;
+}
+
+// Those of `nodes` from which some wrt can be reached.
+NodeSet leading_to(const std::vector<Var>& wrt, const std::vector<const Var*>& nodes) {
+  NodeSet leading;
+  for (const Var& var : wrt) leading.insert(var.node());
+  for (auto it = nodes.rbegin(); it != nodes.rend(); ++it) {
+    for (const Var& input : (*it)->inputs()) {
+      if (leading.count(input.node())) leading.insert((*it)->node());
+    }
+  }
+  return leading;
+}
+
+}  // namespace
+
+bool Var::wants(int i) const {
+  const Var& wanted = input(i);
+  return asked_for ? asked_for->count(wanted.node()) > 0 : wanted.requires_grad();
+}
+
+std::vector<Var> grad(const std::vector<Var>& outputs, const std::vector<Var>& wrt,
+                      bool create_graph, const std::vector<Var>& upstream) {
+  CHECK_ARG(upstream.empty() || upstream.size() == outputs.size(), "[grad] ", outputs.size(),
+            " outputs but ", upstream.size(), " upstream gradients");
+  for (const Var& var : wrt) {
+    CHECK_ARG(var.requires_grad(), "[grad] asked for the gradient of '",
+              var.defined() ? var.op() : "an empty Var", "', which is a constant");
+  }
+
+  const NoGradGuard mode(/*enabled=*/create_graph);
+  const std::vector<const Var*> nodes = latest_first(outputs);
+  const NodeSet leading = leading_to(wrt, nodes);
+  const AskedForGuard asked(&leading);
+
+  std::unordered_map<const Node*, Var> gradients;
+  auto accumulate = [&](const Var& var, Var gradient) {
+    if (gradient.shape() != var.shape()) gradient = sum_to(gradient, var.shape());
+    Var& total = gradients[var.node()];
+    total = total ? total + gradient : gradient;
+  };
+
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    if (!leading.count(outputs[i].node())) continue;
+    accumulate(outputs[i], upstream.empty() ? Var(Tensor::ones(outputs[i].shape())) : upstream[i]);
+  }
+  NodeSet keep;
+  for (const Var& var : wrt) keep.insert(var.node());
+
+  for (const Var* var : nodes) {
+    const auto entry = gradients.find(var->node());
+    if (entry == gradients.end() || var->inputs().empty()) continue;
+    const Var arrived = entry->second;
+    if (!keep.count(var->node())) gradients.erase(entry);
+    const std::vector<Var> results = var->node()->backward(*var, arrived);
+    CHECK_ARG(results.size() == var->inputs().size(), "[grad] the rule of '", var->op(),
+              "' returned ", results.size(), " gradients for ", var->inputs().size(), " inputs");
+    for (size_t i = 0; i < results.size(); ++i) {
+      const Var& input = var->input(static_cast<int>(i));
+      if (results[i] && leading.count(input.node())) accumulate(input, results[i]);
+    }
+  }
+
+  std::vector<Var> result;
+  for (const Var& var : wrt) {
+    const auto entry = gradients.find(var.node());
+    result.push_back(entry != gradients.end() ? entry->second : Var(Tensor::zeros(var.shape())));
+  }
+  return result;
+}
+
+void backward(const Var& loss) {
+  CHECK_ARG(loss.defined() && loss.value().numel() == 1, "backward() needs a scalar, got shape ",
+            loss.defined() ? loss.shape().str() : "of an empty Var", "; use sum() or mean()");
+  const std::vector<Var> outputs{loss};
+  std::vector<Var> parameters;
+  for (const Var* var : latest_first(outputs)) {
+    if (var->inputs().empty()) parameters.push_back(*var);
+  }
+  const std::vector<Var> gradients = grad(outputs, parameters);
+  for (size_t i = 0; i < parameters.size(); ++i) parameters[i].add_grad(gradients[i].value());
+}
+
+}  // namespace stflow

@@ -1,0 +1,21 @@
+// grad.h - the engine: gradients of outputs with respect to any Vars of their graph.
+#pragma once
+
+#include <vector>
+
+#include "autodiff/var.h"
+
+namespace stflow {
+
+/// Gradients of sum_i <upstream_i, outputs_i> with respect to each of `wrt`, in order and in their
+/// shapes. `upstream` defaults to ones (so several outputs are summed). A wrt that no output
+/// depends on gets zeros. With create_graph the gradients can be differentiated again. Never frees
+/// a graph.
+std::vector<Var> grad(const std::vector<Var>& outputs, const std::vector<Var>& wrt,
+                      bool create_graph = false, const std::vector<Var>& upstream = {});
+
+/// Adds the gradient of a scalar into .grad of every parameter behind it. Throws unless `loss` has
+/// one element.
+void backward(const Var& loss);
+
+}  // namespace stflow

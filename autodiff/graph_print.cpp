@@ -1,0 +1,63 @@
+#include "autodiff/graph_print.h"
+
+#include <map>
+#include <sstream>
+
+namespace stflow {
+namespace {
+
+bool is_stochastic(const Var& var) { return var.op().find('[') != std::string::npos; }
+
+// Nodes behind the outputs, oldest first, numbered from 1.
+std::map<uint64_t, std::pair<int, Var>> numbered_nodes(const std::vector<Var>& outputs) {
+  std::map<uint64_t, std::pair<int, Var>> nodes;
+  std::vector<Var> pending(outputs);
+  while (!pending.empty()) {
+    const Var var = pending.back();
+    pending.pop_back();
+    if (!nodes.emplace(var.id(), std::pair(0, var)).second) continue;
+    pending.insert(pending.end(), var.inputs().begin(), var.inputs().end());
+  }
+  int number = 0;
+  for (auto& [id, entry] : nodes) entry.first = ++number;
+  return nodes;
+}
+
+}  // namespace
+
+std::string to_text(const std::vector<Var>& outputs) {
+  const auto nodes = numbered_nodes(outputs);
+  std::ostringstream text;
+  for (const auto& [id, entry] : nodes) {
+    const auto& [number, var] = entry;
+    text << '#' << number << ' ' << var.op() << (is_stochastic(var) ? "* " : " ") << var.shape();
+    for (size_t i = 0; i < var.inputs().size(); ++i) {
+      text << (i == 0 ? " <- #" : " #") << nodes.at(var.inputs()[i].id()).first;
+    }
+    text << '\n';
+  }
+  return text.str();
+}
+
+std::string to_dot(const std::vector<Var>& outputs) {
+  const auto nodes = numbered_nodes(outputs);
+  std::ostringstream dot;
+  dot << "digraph stflow {\n  rankdir=TB;\n  node [shape=box, style=filled, fillcolor=white, "
+         "fontname=\"Helvetica\"];\n";
+  for (const auto& [id, entry] : nodes) {
+    const auto& [number, var] = entry;
+    const char* look = is_stochastic(var)        ? ", shape=diamond, fillcolor=gold"
+                       : var.op() == "parameter" ? ", fillcolor=lightblue"
+                       : var.op() == "constant"  ? ", fillcolor=lightgrey"
+                                                 : "";
+    dot << "  n" << number << " [label=\"" << var.op() << "\\n"
+        << var.shape() << "\"" << look << "];\n";
+    for (const Var& input : var.inputs()) {
+      dot << "  n" << nodes.at(input.id()).first << " -> n" << number << ";\n";
+    }
+  }
+  dot << "}\n";
+  return dot.str();
+}
+
+}  // namespace stflow

@@ -1,0 +1,21 @@
+// graph_print.h - a graph made visible: as text, or for Graphviz.
+//
+// Only what a gradient could flow through is recorded, so only that is shown. Stochastic nodes are
+// those labelled law[rule], such as bernoulli[mmd]; they are marked with * in the text and drawn as
+// diamonds.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "autodiff/var.h"
+
+namespace stflow {
+
+/// One line a node, inputs before their users: "#7 linear [64,200] <- #1 #2 #3".
+std::string to_text(const std::vector<Var>& outputs);
+
+/// The same graph in Graphviz's language: pipe it through `dot -Tsvg`.
+std::string to_dot(const std::vector<Var>& outputs);
+
+}  // namespace stflow

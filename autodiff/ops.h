@@ -1,0 +1,84 @@
+// ops.h - every differentiable function of stflow, one line each: the library's table of contents.
+//
+// Letters used here and in all later headers:
+//   B batch, D features or latent units, K categories, M N matrix extents, I O inputs and outputs
+//   of a layer, S samples; "..." any leading axes.
+// Functions of two arguments broadcast as NumPy does. A double or a Tensor may stand for any Var:
+// it is a constant. Every function here can be differentiated twice; tests/op_table.h has a row for
+// each. To add one: a line here, its definition in an ops_*.cpp, its row in the table.
+#pragma once
+
+#include <vector>
+
+#include "autodiff/var.h"
+
+namespace stflow {
+
+// ---- arithmetic, broadcasting (ops_arithmetic.cpp) ----
+Var add(const Var& a, const Var& b);
+Var sub(const Var& a, const Var& b);
+Var mul(const Var& a, const Var& b);
+Var div(const Var& a, const Var& b);
+Var neg(const Var& x);
+Var pow(const Var& x, double exponent);  // x^exponent, x > 0 unless the exponent is an integer
+/// condition != 0 ? a : b; no gradient for the condition.
+Var where(const Tensor& condition, const Var& a, const Var& b);
+
+inline Var operator+(const Var& a, const Var& b) { return add(a, b); }
+inline Var operator-(const Var& a, const Var& b) { return sub(a, b); }
+inline Var operator*(const Var& a, const Var& b) { return mul(a, b); }
+inline Var operator/(const Var& a, const Var& b) { return div(a, b); }
+inline Var operator-(const Var& x) { return neg(x); }
+
+// ---- elementwise functions (ops_elementwise.cpp) ----
+Var exp(const Var& x);
+Var expm1(const Var& x);
+Var log(const Var& x);
+Var log1p(const Var& x);
+Var sqrt(const Var& x);
+Var square(const Var& x);
+Var abs(const Var& x);  // gradient 0 at 0
+Var tanh(const Var& x);
+Var sigmoid(const Var& x);
+Var softplus(const Var& x);                        // log(1 + e^x)
+Var relu(const Var& x);                            // gradient 0 at 0
+Var leaky_relu(const Var& x, double slope);        // x > 0 ? x : slope x
+Var clamp(const Var& x, double low, double high);  // gradient 0 outside [low, high]
+Var polygamma(int n, const Var& x);  // n = -1: log Gamma(x), 0: digamma, 1: trigamma, ...; x > 0
+
+// ---- reductions (ops_reduce.cpp); no axes = all axes ----
+Var sum(const Var& x, const Axes& axes = {}, bool keepdim = false);
+Var mean(const Var& x, const Axes& axes = {}, bool keepdim = false);
+Var max(const Var& x, const Axes& axes = {}, bool keepdim = false);  // ties share the gradient
+Var logsumexp(const Var& x, const Axes& axes = {}, bool keepdim = false);
+Var softmax(const Var& x, int axis = -1);
+Var log_softmax(const Var& x, int axis = -1);
+Var sum_to(const Var& x, const Shape& shape);        // inverse of broadcasting
+Var broadcast_to(const Var& x, const Shape& shape);  // repeats along axes of extent 1
+
+// ---- shape (ops_shape.cpp) ----
+Var reshape(const Var& x, const Shape& shape);  // one extent may be -1
+Var transpose(const Var& x, int axis0 = -2, int axis1 = -1);
+Var slice(const Var& x, int axis, int64_t begin, int64_t end);  // positions [begin, end) of an axis
+Var select(const Var& x, int axis, int64_t index);              // one position; the axis disappears
+Var concat(const std::vector<Var>& parts, int axis);
+Var detach(const Var& x);  // the same value, no gradient
+
+// ---- matrices (ops_matrix.cpp) ----
+/// op(a) op(b), op transposing the last two axes if asked. [...,M,K] x [K,N] or [...,K,N] ->
+/// [...,M,N]
+Var matmul(const Var& a, const Var& b, bool transpose_a = false, bool transpose_b = false);
+/// x weight^T + bias: [...,I], [O,I], [O] (or empty) -> [...,O]
+Var linear(const Var& x, const Var& weight, const Var& bias = {});
+
+// ---- log-likelihoods (ops_likelihood.cpp), summed over the last axis: [...,D] -> [...] ----
+/// sum_j x_j a_j - softplus(a_j), with a = logits. Differentiable in both; x may lie outside {0,1}.
+Var bernoulli_log_prob(const Var& logits, const Var& x);
+/// sum_k x_k log_softmax(logits)_k, with x one-hot or relaxed. [...,K] -> [...]
+Var categorical_log_prob(const Var& logits, const Var& x);
+/// sum_j x_j r_j - e^{r_j} - log Gamma(x_j + 1), with r = log rate.
+Var poisson_log_prob(const Var& log_rate, const Var& x);
+/// -log_softmax(logits)[label]: [...,K] and labels [...] (whole numbers) -> [...]
+Var cross_entropy(const Var& logits, const Tensor& labels);
+
+}  // namespace stflow

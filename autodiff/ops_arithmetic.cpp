@@ -1,0 +1,57 @@
+// ops_arithmetic.cpp - arithmetic with broadcasting. A rule gives gradients in the output's shape;
+// the engine sums them down to each input's (grad.cpp).
+#include "autodiff/ops.h"
+
+namespace stflow {
+
+Var add(const Var& a, const Var& b) {
+  return make_node("add", add(a.value(), b.value()), {a, b},
+                   [](const Var&, const Var& up) -> std::vector<Var> {
+                     return {up, up};
+                   });
+}
+
+Var sub(const Var& a, const Var& b) {
+  return make_node("sub", sub(a.value(), b.value()), {a, b},
+                   [](const Var& out, const Var& up) -> std::vector<Var> {
+                     return {up, out.wants(1) ? -up : Var()};
+                   });
+}
+
+Var mul(const Var& a, const Var& b) {
+  return make_node(
+      "mul", mul(a.value(), b.value()), {a, b},
+      [](const Var& out, const Var& up) -> std::vector<Var> {
+        return {out.wants(0) ? up * out.input(1) : Var(), out.wants(1) ? up * out.input(0) : Var()};
+      });
+}
+
+Var div(const Var& a, const Var& b) {
+  return make_node("div", div(a.value(), b.value()), {a, b},
+                   [](const Var& out, const Var& up) -> std::vector<Var> {
+                     const Var scaled = up / out.input(1);
+                     return {scaled, out.wants(1) ? -scaled * out : Var()};
+                   });
+}
+
+Var neg(const Var& x) {
+  return make_node("neg", neg(x.value()), {x},
+                   [](const Var&, const Var& up) -> std::vector<Var> { return {-up}; });
+}
+
+Var pow(const Var& x, double exponent) {
+  return make_node("pow", pow(x.value(), static_cast<real>(exponent)), {x},
+                   [exponent](const Var& out, const Var& up) -> std::vector<Var> {
+                     if (exponent == 0) return {Var()};
+                     return {up * exponent * pow(out.input(0), exponent - 1)};
+                   });
+}
+
+Var where(const Tensor& condition, const Var& a, const Var& b) {
+  return make_node("where", where(condition, a.value(), b.value()), {a, b},
+                   [condition](const Var&, const Var& up) -> std::vector<Var> {
+                     return {where(condition, up, 0.0), where(condition, 0.0, up)};
+                   });
+}
+
+}  // namespace stflow

@@ -1,0 +1,91 @@
+// ops_elementwise.cpp - functions of each number by itself, and their derivatives.
+#include <utility>
+
+#include "autodiff/ops.h"
+
+namespace stflow {
+namespace {
+
+/// A node whose gradient is upstream * derivative(out); out.input(0) is x.
+template <typename Derivative>
+Var elementwise(const char* op, Tensor value, const Var& x, Derivative derivative) {
+  return make_node(op, std::move(value), {x},
+                   [derivative](const Var& out, const Var& up) -> std::vector<Var> {
+                     return {up * derivative(out)};
+                   });
+}
+
+}  // namespace
+
+Var exp(const Var& x) {
+  return elementwise("exp", exp(x.value()), x, [](const Var& out) { return out; });
+}
+
+Var expm1(const Var& x) {
+  return elementwise("expm1", expm1(x.value()), x, [](const Var& out) { return out + 1; });
+}
+
+Var log(const Var& x) {
+  return make_node(
+      "log", log(x.value()), {x},
+      [](const Var& out, const Var& up) -> std::vector<Var> { return {up / out.input(0)}; });
+}
+
+Var log1p(const Var& x) {
+  return elementwise("log1p", log1p(x.value()), x,
+                     [](const Var& out) { return 1 / (1 + out.input(0)); });
+}
+
+Var sqrt(const Var& x) {
+  return elementwise("sqrt", sqrt(x.value()), x, [](const Var& out) { return 0.5 / out; });
+}
+
+Var square(const Var& x) {
+  return elementwise("square", square(x.value()), x,
+                     [](const Var& out) { return 2 * out.input(0); });
+}
+
+Var abs(const Var& x) {
+  return elementwise("abs", abs(x.value()), x,
+                     [](const Var& out) { return Var(sign(out.input(0).value())); });
+}
+
+Var tanh(const Var& x) {
+  return elementwise("tanh", tanh(x.value()), x, [](const Var& out) { return 1 - square(out); });
+}
+
+Var sigmoid(const Var& x) {
+  return elementwise("sigmoid", sigmoid(x.value()), x,
+                     [](const Var& out) { return out * (1 - out); });
+}
+
+Var softplus(const Var& x) {
+  return elementwise("softplus", softplus(x.value()), x,
+                     [](const Var& out) { return sigmoid(out.input(0)); });
+}
+
+Var relu(const Var& x) {
+  return elementwise("relu", relu(x.value()), x, [](const Var& out) {
+    return Var(greater(out.input(0).value(), Tensor::scalar(0)));
+  });
+}
+
+Var leaky_relu(const Var& x, double slope) {
+  return elementwise("leaky_relu", leaky_relu(x.value(), static_cast<real>(slope)), x,
+                     [slope](const Var& out) {
+                       const Tensor positive = greater(out.input(0).value(), Tensor::scalar(0));
+                       return where(positive, 1.0, slope);
+                     });
+}
+
+Var clamp(const Var& x, double low, double high) {
+  return elementwise("clamp", clamp(x.value(), static_cast<real>(low), static_cast<real>(high)), x,
+                     [](const Var& out) { return Var(equal(out.value(), out.input(0).value())); });
+}
+
+Var polygamma(int n, const Var& x) {
+  return elementwise("polygamma", polygamma(n, x.value()), x,
+                     [n](const Var& out) { return polygamma(n + 1, out.input(0)); });
+}
+
+}  // namespace stflow

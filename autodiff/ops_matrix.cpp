@@ -1,0 +1,46 @@
+// ops_matrix.cpp - products of matrices. The transposes of the gradient rules cost nothing: they
+// are flags of the next product.
+#include "autodiff/ops.h"
+#include "tensor/blas.h"
+
+namespace stflow {
+
+Var matmul(const Var& a, const Var& b, bool transpose_a, bool transpose_b) {
+  if (b.rank() == 2 && a.rank() > 2) {  // one matrix for all leading axes: fold them into the rows
+    const Var rows = transpose_a ? transpose(a) : a;
+    const Var flat = matmul(reshape(rows, {-1, rows.dim(-1)}), b, false, transpose_b);
+    return reshape(flat, rows.shape().with(-1, flat.dim(-1)));
+  }
+  return make_node("matmul", matmul(a.value(), b.value(), transpose_a, transpose_b), {a, b},
+                   [=](const Var& out, const Var& up) -> std::vector<Var> {
+                     const Var &left = out.input(0), &right = out.input(1);
+                     Var to_left, to_right;
+                     if (out.wants(0)) {
+                       to_left = transpose_a ? matmul(right, up, transpose_b, true)
+                                             : matmul(up, right, false, !transpose_b);
+                     }
+                     if (out.wants(1)) {
+                       to_right = transpose_b ? matmul(up, left, true, transpose_a)
+                                              : matmul(left, up, !transpose_a, false);
+                     }
+                     return {to_left, to_right};
+                   });
+}
+
+Var linear(const Var& x, const Var& weight, const Var& bias) {
+  std::vector<Var> inputs{x, weight};
+  if (bias) inputs.push_back(bias);
+  return make_node("linear", linear(x.value(), weight.value(), bias ? bias.value() : Tensor()),
+                   inputs, [](const Var& out, const Var& up) -> std::vector<Var> {
+                     const Var &in = out.input(0), &w = out.input(1);
+                     const Var up_rows = reshape(up, {-1, w.dim(0)});
+                     std::vector<Var> gradients(out.inputs().size());
+                     if (out.wants(0)) gradients[0] = reshape(matmul(up_rows, w), in.shape());
+                     if (out.wants(1))
+                       gradients[1] = matmul(up_rows, reshape(in, {-1, w.dim(1)}), true);
+                     if (gradients.size() > 2) gradients[2] = up_rows;
+                     return gradients;
+                   });
+}
+
+}  // namespace stflow

@@ -1,0 +1,78 @@
+// ops_reduce.cpp - sums and what is built on them. An upstream gradient has lost the reduced axes:
+// it is first given back as axes of extent 1, so that broadcasting spreads it.
+#include <algorithm>
+
+#include "autodiff/ops.h"
+
+namespace stflow {
+namespace {
+
+// The shape of a reduction of `shape` with keepdim.
+Shape kept_shape(Shape shape, const Axes& axes) {
+  for (int axis = 0; axis < shape.rank() && axes.empty(); ++axis) shape = shape.with(axis, 1);
+  for (int axis : axes) shape = shape.with(axis, 1);
+  return shape;
+}
+
+}  // namespace
+
+Var sum(const Var& x, const Axes& axes, bool keepdim) {
+  return make_node(
+      "sum", sum(x.value(), axes, keepdim), {x},
+      [kept = kept_shape(x.shape(), axes)](const Var& out, const Var& up) -> std::vector<Var> {
+        return {broadcast_to(reshape(up, kept), out.input(0).shape())};
+      });
+}
+
+Var mean(const Var& x, const Axes& axes, bool keepdim) {
+  const int64_t count =
+      x.value().numel() / std::max<int64_t>(1, kept_shape(x.shape(), axes).numel());
+  CHECK_ARG(count > 0, "[mean] of no numbers: shape ", x.shape());
+  return sum(x, axes, keepdim) * (1.0 / static_cast<double>(count));
+}
+
+Var max(const Var& x, const Axes& axes, bool keepdim) {
+  return make_node("max", max(x.value(), axes, keepdim), {x},
+                   [axes, kept = kept_shape(x.shape(), axes)](const Var& out,
+                                                              const Var& up) -> std::vector<Var> {
+                     const Tensor top = equal(out.input(0).value(), out.value().reshape(kept));
+                     const Tensor share = div(top, sum(top, axes, true));
+                     return {reshape(up, kept) * share};
+                   });
+}
+
+Var logsumexp(const Var& x, const Axes& axes, bool keepdim) {
+  return make_node(
+      "logsumexp", logsumexp(x.value(), axes, keepdim), {x},
+      [kept = kept_shape(x.shape(), axes)](const Var& out, const Var& up) -> std::vector<Var> {
+        return {reshape(up, kept) * exp(out.input(0) - reshape(out, kept))};
+      });
+}
+
+Var softmax(const Var& x, int axis) {
+  return make_node("softmax", softmax(x.value(), axis), {x},
+                   [axis](const Var& out, const Var& up) -> std::vector<Var> {
+                     return {out * (up - sum(up * out, {axis}, true))};
+                   });
+}
+
+Var log_softmax(const Var& x, int axis) {
+  return make_node("log_softmax", log_softmax(x.value(), axis), {x},
+                   [axis](const Var& out, const Var& up) -> std::vector<Var> {
+                     return {up - exp(out) * sum(up, {axis}, true)};
+                   });
+}
+
+Var sum_to(const Var& x, const Shape& shape) {
+  return make_node("sum_to", sum_to(x.value(), shape), {x},
+                   [](const Var& out, const Var& up) -> std::vector<Var> {
+                     return {broadcast_to(up, out.input(0).shape())};
+                   });
+}
+
+Var broadcast_to(const Var& x, const Shape& shape) {
+  return make_node("broadcast_to", broadcast_to(x.value(), shape), {x},
+                   [](const Var&, const Var& up) -> std::vector<Var> { return {up}; });
+}
+
+}  // namespace stflow

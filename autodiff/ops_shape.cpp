@@ -1,0 +1,53 @@
+// ops_shape.cpp - ops that move numbers; the gradient moves them back.
+#include "autodiff/ops.h"
+
+namespace stflow {
+
+Var reshape(const Var& x, const Shape& shape) {
+  return make_node("reshape", x.value().reshape(shape), {x},
+                   [](const Var& out, const Var& up) -> std::vector<Var> {
+                     return {reshape(up, out.input(0).shape())};
+                   });
+}
+
+Var transpose(const Var& x, int axis0, int axis1) {
+  return make_node(
+      "transpose", transpose(x.value(), axis0, axis1), {x},
+      [=](const Var&, const Var& up) -> std::vector<Var> { return {transpose(up, axis0, axis1)}; });
+}
+
+Var slice(const Var& x, int axis, int64_t begin, int64_t end) {
+  return make_node("slice", slice(x.value(), axis, begin, end), {x},
+                   [=](const Var& out, const Var& up) -> std::vector<Var> {
+                     const Shape& shape = out.input(0).shape();
+                     return {concat({Tensor::zeros(shape.with(axis, begin)), up,
+                                     Tensor::zeros(shape.with(axis, shape[axis] - end))},
+                                    axis)};
+                   });
+}
+
+Var select(const Var& x, int axis, int64_t index) {
+  CHECK_ARG(0 <= index && index < x.dim(axis), "[select] index ", index, " does not fit axis ",
+            axis, " of ", x.shape());
+  return reshape(slice(x, axis, index, index + 1), x.shape().without(axis));
+}
+
+Var concat(const std::vector<Var>& parts, int axis) {
+  std::vector<Tensor> values;
+  for (const Var& part : parts) values.push_back(part.value());
+  return make_node("concat", concat(values, axis), parts,
+                   [axis](const Var& out, const Var& up) -> std::vector<Var> {
+                     std::vector<Var> gradients;
+                     int64_t begin = 0;
+                     for (const Var& part : out.inputs()) {
+                       const int64_t end = begin + part.dim(axis);
+                       gradients.push_back(slice(up, axis, begin, end));
+                       begin = end;
+                     }
+                     return gradients;
+                   });
+}
+
+Var detach(const Var& x) { return x.detach(); }
+
+}  // namespace stflow

@@ -1,0 +1,111 @@
+#include "autodiff/var.h"
+
+#include <algorithm>
+#include <atomic>
+#include <utility>
+
+#include "autodiff/grad.h"
+
+namespace stflow {
+namespace {
+
+thread_local bool recording = true;
+std::atomic<uint64_t> next_id{0};
+std::atomic<int64_t> alive{0};
+
+const Tensor kNoTensor;
+
+}  // namespace
+
+Node::Node() : id(next_id++) { ++alive; }
+
+Node::~Node() {
+  --alive;
+  // Left to themselves, the inputs would be released one inside the other, as deep as the graph.
+  std::vector<Var> pending = std::move(inputs);
+  while (!pending.empty()) {
+    const Var last = std::move(pending.back());
+    pending.pop_back();
+    if (last.use_count() == 1) {
+      std::vector<Var>& deeper = last.node_->inputs;
+      std::move(deeper.begin(), deeper.end(), std::back_inserter(pending));
+      deeper.clear();
+    }
+  }
+}
+
+int64_t live_nodes() { return alive; }
+
+Var::Var(const Tensor& value) : node_(std::make_shared<Node>()) {
+  CHECK_ARG(value.defined(), "[Var] the tensor is undefined");
+  node_->op = "constant";
+  node_->value = value;
+}
+
+Var::Var(double scalar) : Var(Tensor::scalar(static_cast<real>(scalar))) {}
+
+Var Var::parameter(const Tensor& value) {
+  Var leaf(value);
+  leaf.node_->op = "parameter";
+  leaf.node_->requires_grad = true;
+  return leaf;
+}
+
+const Tensor& Var::value() const {
+  CHECK_ARG(defined(), "[Var] used while empty");
+  return node_->value;
+}
+
+Tensor& Var::mutable_value() {
+  CHECK_ARG(defined() && node_->inputs.empty(),
+            "[Var] only a leaf may be changed in place, this is '", defined() ? op() : "empty",
+            "'");
+  return node_->value;
+}
+
+bool Var::requires_grad() const { return defined() && node_->requires_grad; }
+
+const Tensor& Var::grad() const { return defined() ? node_->grad : kNoTensor; }
+
+void Var::set_grad(const Tensor& grad) {
+  CHECK_ARG(requires_grad(), "[Var] set_grad() on '", defined() ? op() : "empty",
+            "', which needs no gradient");
+  CHECK_ARG(!grad.defined() || grad.shape() == shape(), "[Var] gradient of shape ", grad.shape(),
+            " for a value of shape ", shape());
+  node_->grad = grad;
+}
+
+void Var::add_grad(const Tensor& grad) {
+  set_grad(node_->grad.defined() ? stflow::add(node_->grad, grad) : grad);
+}
+
+void Var::zero_grad() { node_->grad = Tensor(); }
+
+Var Var::detach() const { return Var(value()); }
+
+void Var::backward() const { stflow::backward(*this); }
+
+const std::string& Var::op() const { return node_->op; }
+const std::vector<Var>& Var::inputs() const { return node_->inputs; }
+uint64_t Var::id() const { return node_->id; }
+
+Var make_node(std::string op, Tensor value, std::vector<Var> inputs, Backward backward) {
+  Var result(std::move(value));
+  Node& node = *result.node_;
+  node.op = std::move(op);
+  const bool needed = std::any_of(inputs.begin(), inputs.end(),
+                                  [](const Var& input) { return input.requires_grad(); });
+  if (recording && needed) {
+    node.requires_grad = true;
+    node.inputs = std::move(inputs);
+    node.backward = std::move(backward);
+  }
+  return result;
+}
+
+bool grad_enabled() { return recording; }
+
+NoGradGuard::NoGradGuard(bool enabled) : before_(std::exchange(recording, enabled)) {}
+NoGradGuard::~NoGradGuard() { recording = before_; }
+
+}  // namespace stflow

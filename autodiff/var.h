@@ -1,0 +1,117 @@
+// var.h - a Var is a handle on one node of the graph: a value and how it came to be.
+//
+// Every differentiable function (ops.h) makes a node that remembers its inputs and a backward rule.
+// The rule is written in the same differentiable functions, so a gradient can be differentiated
+// again. grad.h walks the graph. A node lives as long as a handle or a later node needs it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tensor/math.h"
+#include "tensor/tensor.h"
+
+namespace stflow {
+
+class Var;
+
+/// Gradients of the inputs, in their order, from (this node's output, upstream gradient). An empty
+/// Var means zero. A rule captures plain numbers, shapes and constant tensors, never a Var: a
+/// captured Var is a second owner and would keep the graph alive for ever. It reaches its inputs by
+/// out.input(i).
+using Backward = std::function<std::vector<Var>(const Var& out, const Var& upstream)>;
+
+struct Node;
+
+class Var {
+ public:
+  Var() = default;           // empty: no node
+  Var(const Tensor& value);  // a constant: no gradient flows into it
+  Var(double scalar);        // a constant of shape []
+  /// A leaf that gradients flow into: what an optimiser trains.
+  static Var parameter(const Tensor& value);
+
+  bool defined() const { return node_ != nullptr; }
+  explicit operator bool() const { return defined(); }
+  const Tensor& value() const;
+  /// The value, to be changed in place (optimisers, loading weights). Leaves only; throws
+  /// otherwise.
+  Tensor& mutable_value();
+  const Shape& shape() const { return value().shape(); }
+  int64_t dim(int axis) const { return shape()[axis]; }
+  int rank() const { return shape().rank(); }
+  real item() const { return value().item(); }
+
+  /// Is there a parameter behind this value?
+  bool requires_grad() const;
+  /// What backward() has added up for this leaf; undefined before the first time.
+  const Tensor& grad() const;
+  void set_grad(const Tensor& grad);
+  void add_grad(const Tensor& grad);
+  void zero_grad();
+
+  /// The same value as a constant.
+  Var detach() const;
+  /// Gradients of the sum of this scalar into .grad of all parameters behind it. Throws unless it
+  /// has one element.
+  void backward() const;
+
+  // ---- the graph ----
+  const std::string& op() const;  // "matmul", "parameter", "constant", "bernoulli[mmd]"
+  const std::vector<Var>& inputs() const;
+  const Var& input(int i) const { return inputs()[i]; }
+  uint64_t id() const;  // grows with creation: an input's id is below its users'
+  /// Inside a backward rule: is the gradient of input i asked for? (A constant's never is.)
+  bool wants(int i) const;
+
+  const Node* node() const { return node_.get(); }  // identity of the node
+  long use_count() const { return node_.use_count(); }
+
+ private:
+  friend Var make_node(std::string, Tensor, std::vector<Var>, Backward);
+  friend struct Node;
+  std::shared_ptr<Node> node_;
+};
+
+struct Node {
+  std::string op;
+  Tensor value;
+  std::vector<Var> inputs;  // empty when no gradient is needed
+  Backward backward;
+  Tensor grad;  // leaves only
+  uint64_t id;
+  bool requires_grad = false;
+
+  Node();
+  ~Node();  // releases long chains without recursion
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+};
+
+/// The result of an op. Remembers inputs and rule only when gradients are enabled and an input
+/// needs one.
+Var make_node(std::string op, Tensor value, std::vector<Var> inputs, Backward backward);
+
+/// Nodes now alive in the whole program; a test that releases a graph sees it return to what it
+/// was.
+int64_t live_nodes();
+
+/// Are graphs being recorded on this thread?
+bool grad_enabled();
+
+/// While it lives, nothing on this thread records a graph.
+class NoGradGuard {
+ public:
+  explicit NoGradGuard(bool enabled = false);  // true: record again inside a no-grad region
+  ~NoGradGuard();
+  NoGradGuard(const NoGradGuard&) = delete;
+  NoGradGuard& operator=(const NoGradGuard&) = delete;
+
+ private:
+  bool before_;
+};
+
+}  // namespace stflow
