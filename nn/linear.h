@@ -1,0 +1,24 @@
+// linear.h - the fully connected layer, y = x W^T + b.
+#pragma once
+
+#include "nn/module.h"
+#include "tensor/rng.h"
+
+namespace stflow::nn {
+
+struct LinearOptions {
+  bool bias = true;
+};
+
+class Linear : public Module {
+ public:
+  /// Weight [O,I] from glorot_uniform, bias [O] zero. For another start, load or set the values.
+  Linear(int64_t inputs, int64_t outputs, Rng& rng, LinearOptions options = {});
+  /// [...,I] -> [...,O]
+  Var forward(const Var& x) override;
+
+  Var weight;
+  Var bias;  // empty when the layer has none
+};
+
+}  // namespace stflow::nn

@@ -1,0 +1,90 @@
+// module.cpp - registration, and the walks over the tree of modules.
+#include "nn/module.h"
+
+#include <algorithm>
+
+namespace stflow::nn {
+
+Var Module::forward(const Var&) {
+  throw std::invalid_argument(
+      describe("Module") +
+      ": forward(x) is not defined; override it or call the model's own methods");
+}
+
+std::vector<std::pair<std::string, Var>> Module::named_parameters() const {
+  std::vector<std::pair<std::string, Var>> found;
+  collect("", found);
+  return found;
+}
+
+std::vector<Var> Module::parameters() const {
+  std::vector<Var> found;
+  for (const auto& [name, parameter] : named_parameters()) found.push_back(parameter);
+  return found;
+}
+
+void Module::zero_grad() {
+  for (Var& parameter : parameters()) parameter.zero_grad();
+}
+
+void Module::train(bool on) {
+  training_ = on;
+  for (auto& [name, child] : children_) child->train(on);
+}
+
+NamedTensors Module::state_dict() const {
+  NamedTensors state;
+  for (const auto& [name, parameter] : named_parameters()) state[name] = parameter.value().clone();
+  return state;
+}
+
+void Module::load_state_dict(const NamedTensors& state, const std::string& source) {
+  NamedTensors expected;
+  for (const auto& [name, parameter] : named_parameters()) expected[name] = parameter.value();
+  check_fits(state, expected, source, "this model");
+  for (auto& [name, parameter] : named_parameters()) {
+    parameter.mutable_value() = state.at(name).clone();
+  }
+}
+
+Var Module::register_parameter(const std::string& name, const Tensor& value) {
+  check_name("register_parameter", name);
+  parameters_.emplace_back(name, Var::parameter(value));
+  return parameters_.back().second;
+}
+
+void Module::register_module(const std::string& name, Module& child) {
+  check_name("register_module", name);
+  CHECK_ARG(&child != this, "[register_module] '", name, "' is the module itself");
+  children_.emplace_back(name, &child);
+  child.set_path(path_.empty() ? name : path_ + "." + name);
+}
+
+std::string Module::describe(const std::string& type) const {
+  return path_.empty() ? type : type + " '" + path_ + "'";
+}
+
+void Module::check_name(const char* function, const std::string& name) const {
+  CHECK_ARG(!name.empty() && name.find('.') == std::string::npos, "[", function, "] name '", name,
+            "': expected one or more characters and no dot");
+  const auto has_name = [&](const auto& entry) { return entry.first == name; };
+  CHECK_ARG(
+      std::ranges::none_of(parameters_, has_name) && std::ranges::none_of(children_, has_name), "[",
+      function, "] '", name, "' is already registered in ", describe("Module"));
+}
+
+void Module::set_path(const std::string& path) {
+  path_ = path;
+  for (auto& [name, child] : children_) child->set_path(path + "." + name);
+}
+
+void Module::collect(const std::string& prefix,
+                     std::vector<std::pair<std::string, Var>>& found) const {
+  for (const auto& [name, parameter] : parameters_) {
+    const auto is_same = [&](const auto& entry) { return entry.second.node() == parameter.node(); };
+    if (std::ranges::none_of(found, is_same)) found.emplace_back(prefix + name, parameter);
+  }
+  for (const auto& [name, child] : children_) child->collect(prefix + name + ".", found);
+}
+
+}  // namespace stflow::nn

@@ -1,0 +1,32 @@
+// named_tensors.cpp - the strict comparison behind every load_state_dict.
+#include "nn/named_tensors.h"
+
+#include <stdexcept>
+
+#include "tensor/check.h"
+
+namespace stflow::nn {
+
+void check_fits(const NamedTensors& given, const NamedTensors& expected, const std::string& source,
+                const std::string& target) {
+  std::string problems;
+  for (const auto& [name, tensor] : expected) {
+    const auto found = given.find(name);
+    if (found == given.end()) {
+      problems += concat_message("\n  missing: ", name, " ", tensor.shape());
+    } else if (!(found->second.shape() == tensor.shape())) {
+      problems += concat_message("\n  wrong shape: ", name, " is ", found->second.shape(),
+                                 ", expected ", tensor.shape());
+    }
+  }
+  for (const auto& [name, tensor] : given) {
+    if (!expected.contains(name)) {
+      problems += concat_message("\n  unexpected: ", name, " ", tensor.shape());
+    }
+  }
+  if (!problems.empty()) {
+    throw std::runtime_error(source + " does not fit " + target + ":" + problems);
+  }
+}
+
+}  // namespace stflow::nn

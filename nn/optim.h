@@ -1,0 +1,96 @@
+// optim.h - optimisers: they turn the gradients in .grad into steps of the parameters.
+//
+// The formulas and the names of the running averages are PyTorch's. A parameter without a gradient
+// is skipped. `options` may be changed between steps (a schedule sets options.lr); they are not
+// part of state_dict(), which holds what the steps so far have left behind: with it a run resumes
+// exactly.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "autodiff/var.h"
+#include "nn/named_tensors.h"
+
+namespace stflow::optim {
+
+using nn::NamedTensors;
+
+class Optimizer {
+ public:
+  virtual ~Optimizer() = default;
+  Optimizer(const Optimizer&) = delete;
+  Optimizer& operator=(const Optimizer&) = delete;
+
+  /// One update of every parameter that has a gradient. Throws on options out of range.
+  virtual void step() = 0;
+  void zero_grad();
+  const std::vector<Var>& parameters() const { return parameters_; }
+
+  /// Copies of the running averages, "<index of the parameter>.<name>": "0.exp_avg", "0.step", ...
+  NamedTensors state_dict() const;
+  /// Throws std::runtime_error "<source> does not fit this optimizer:" and the names that do not
+  /// fit.
+  void load_state_dict(const NamedTensors& state, const std::string& source = "state_dict");
+
+ protected:
+  /// Throws unless there are parameters, all different leaves that gradients flow into.
+  Optimizer(const std::string& name, std::vector<Var> parameters);
+
+  std::vector<Var> parameters_;
+  std::vector<NamedTensors> state_;  // one for each parameter
+};
+
+struct SGDOptions {
+  double lr = 1e-3;
+  double momentum = 0;
+  double weight_decay = 0;  // adds weight_decay * parameter to the gradient
+  bool nesterov = false;
+};
+
+class SGD : public Optimizer {
+ public:
+  explicit SGD(std::vector<Var> parameters, SGDOptions options = {});
+  void step() override;
+
+  SGDOptions options;
+};
+
+struct AdamOptions {
+  double lr = 1e-3;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double eps = 1e-8;
+};
+
+/// Kingma & Ba 2015, algorithm 1.
+class Adam : public Optimizer {
+ public:
+  explicit Adam(std::vector<Var> parameters, AdamOptions options = {});
+  void step() override;
+
+  AdamOptions options;
+};
+
+struct AdamWOptions {
+  double lr = 1e-3;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double eps = 1e-8;
+  double weight_decay = 1e-2;  // each step shrinks a parameter by the factor 1 - lr * weight_decay
+};
+
+/// Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2).
+class AdamW : public Optimizer {
+ public:
+  explicit AdamW(std::vector<Var> parameters, AdamWOptions options = {});
+  void step() override;
+
+  AdamWOptions options;
+};
+
+/// Scales all gradients by one factor so that their joint Euclidean norm is at most `max_norm`, and
+/// returns the norm before. When that is not finite the gradients stay as they are.
+double clip_grad_norm(const std::vector<Var>& parameters, double max_norm);
+
+}  // namespace stflow::optim
