@@ -1,0 +1,47 @@
+// bernoulli.h - independent 0/1 units: P(z = 1) = p = sigmoid(logits).
+//
+// Besides the law itself: its relaxation by logistic noise (Maddison et al. 2017; Jang et al.
+// 2017), and that noise conditioned on the sample it produced, which REBAR and RELAX need (Tucker
+// et al. 2017).
+#pragma once
+
+#include "estimators/distribution.h"
+
+namespace stflow {
+
+class Bernoulli : public Distribution {
+ public:
+  explicit Bernoulli(const Var& logits) : Distribution(logits) {}
+  /// From P(z = 1), which must lie strictly between 0 and 1.
+  static Bernoulli from_probs(const Var& probs);
+
+  const Var& logits() const { return param(); }
+  Var probs() const { return sigmoid(logits()); }
+  Bernoulli detach() const { return Bernoulli(logits().detach()); }
+
+  std::string law() const override { return "bernoulli"; }
+  std::unique_ptr<Distribution> with_param(const Var& logits) const override;
+  /// z = 1[u < p] for uniform noise u.
+  Tensor sample(Rng& rng) const override;
+  Var log_prob(const Var& z) const override { return bernoulli_log_prob(logits(), z); }
+  Tensor score(const Tensor& z) const override;  // z - p
+  Var mean() const override { return probs(); }
+  Var entropy() const override;
+  Tensor states() const override;
+  /// sigmoid(noisy_logits(u) / temperature).
+  Var relaxed(const Var& temperature, Rng& rng) const override;
+
+  /// a + logit(u): positive exactly when the sample it stands for is 1. u in (0,1), [...,D].
+  Var noisy_logits(const Tensor& u) const;
+  /// The same quantity given that the sample was z, from a fresh uniform v. Its derivative in the
+  /// logits is part of REBAR: do not detach it.
+  Var noisy_logits_given(const Tensor& z, const Tensor& v) const;
+};
+
+/// q as a Bernoulli; throws, naming the rule, when it is another law.
+const Bernoulli& require_bernoulli(const Distribution& q, const std::string& rule);
+
+/// KL(q || p) summed over units, nats: [...].
+Var kl(const Bernoulli& q, const Bernoulli& p);
+
+}  // namespace stflow

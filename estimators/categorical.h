@@ -1,0 +1,45 @@
+// categorical.h - independent one-of-K units, written one-hot.
+//
+// D = units x K numbers lie flat in the last axis, unit after unit, so that the next layer takes
+// them as they are. Sampling is the Gumbel-max trick: argmax(logits + Gumbel noise).
+#pragma once
+
+#include "estimators/distribution.h"
+
+namespace stflow {
+
+class Categorical : public Distribution {
+ public:
+  /// logits [..., units * categories]. Throws unless the last axis is a multiple of `categories`
+  /// >= 2.
+  Categorical(const Var& logits, int64_t categories);
+
+  const Var& logits() const { return param(); }
+  int64_t categories() const { return categories_; }
+  int64_t units() const { return param().dim(-1) / categories_; }
+  Var probs() const { return mean(); }
+  Categorical detach() const { return {logits().detach(), categories_}; }
+
+  std::string law() const override { return "categorical"; }
+  std::unique_ptr<Distribution> with_param(const Var& logits) const override;
+  Tensor sample(Rng& rng) const override;
+  Var log_prob(const Var& z) const override;
+  Tensor score(const Tensor& z) const override;  // z - pi
+  Var mean() const override;                     // pi = softmax of each unit's logits
+  Var entropy() const override;
+  Tensor states() const override;
+  /// softmax((logits + Gumbel noise) / temperature) of each unit (Jang et al. 2017).
+  Var relaxed(const Var& temperature, Rng& rng) const override;
+
+  /// [..., units * K] -> [..., units, K], and back.
+  Var split(const Var& flat) const;
+  Var join(const Var& split) const;
+
+ private:
+  int64_t categories_;
+};
+
+/// KL(q || p) summed over units, nats: [...]. Throws when the numbers of categories differ.
+Var kl(const Categorical& q, const Categorical& p);
+
+}  // namespace stflow

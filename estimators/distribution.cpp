@@ -1,0 +1,38 @@
+#include "estimators/distribution.h"
+
+#include <cmath>
+
+namespace stflow {
+
+Distribution::Distribution(const Var& param) : param_(param) {
+  CHECK_ARG(param.defined() && param.rank() >= 1,
+            "[Distribution] the parameter needs a last axis of units, got ",
+            param.defined() ? "shape " + param.shape().str() : "an empty Var");
+}
+
+Var Distribution::relaxed(const Var&, Rng&) const {
+  throw std::invalid_argument("a " + law() + " sample has no continuous relaxation");
+}
+
+std::unique_ptr<Distribution> repeated(const Distribution& q, int64_t samples) {
+  CHECK_ARG(samples >= 1, "[repeated] needs at least one sample, got ", samples);
+  return q.with_param(broadcast_to(q.param(), q.param().shape().inserted(0, samples)));
+}
+
+Tensor all_states(int64_t values, int64_t units, const std::string& law) {
+  constexpr double kMaxStates = 1 << 16;
+  const double count = std::pow(static_cast<double>(values), static_cast<double>(units));
+  CHECK_ARG(count <= kMaxStates, "'exact' enumerates ", values, "^D states of a ", law,
+            " layer; D = ", units, " is too many (at most 2^16 states)");
+  const auto states = static_cast<int64_t>(count);
+  Tensor result({states, units});
+  for (int64_t m = 0; m < states; ++m) {
+    int64_t rest = m;
+    for (int64_t unit = units - 1; unit >= 0; --unit, rest /= values) {
+      result.data()[m * units + unit] = static_cast<real>(rest % values);
+    }
+  }
+  return result;
+}
+
+}  // namespace stflow

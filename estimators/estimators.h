@@ -1,0 +1,9 @@
+// estimators.h - everything of this folder in one include.
+#pragma once
+
+#include "estimators/bernoulli.h"
+#include "estimators/categorical.h"
+#include "estimators/expect.h"
+#include "estimators/poisson.h"
+#include "estimators/registry.h"
+#include "estimators/rules.h"

@@ -1,0 +1,23 @@
+// exact.cpp - enumeration: the sum over all states, with which every other rule is compared.
+//
+// Distributions: all (Poisson truncated far in its tail). Unbiased, and without variance.
+// Evaluations: one call with all M states stacked, M <= 2^16. The cost need not be differentiable
+// in z.
+//     E f = sum_m q(z_m) f(z_m)
+#include "estimators/rules.h"
+
+namespace stflow {
+
+Rule exact() {
+  const auto apply = [](const Distribution& q, const Scope& scope, const Cost& cost, const Var&) {
+    // [M,D] -> [M,...,B,D], the shape of M samples
+    const Tensor states = q.states();
+    Shape shape = states.shape();
+    for (int axis = 1; axis < q.param().rank(); ++axis) shape = shape.inserted(1, 1);
+    const Var z(broadcast_to(states.reshape(shape), q.param().shape().inserted(0, states.dim(0))));
+    return sum(exp(q.log_prob(z)) * cost(z, scope), {0});
+  };
+  return {"exact", apply, {}, /*enumerates=*/true};
+}
+
+}  // namespace stflow

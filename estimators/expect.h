@@ -1,0 +1,88 @@
+// expect.h - the expectation of a cost over a discrete sample, as one call whose gradient is a
+// choice.
+//
+//     Var loss = mean(expect(q, arm(), scope, [&](const Var& z, const Scope& inner) { return f(z);
+//     }));
+//
+// The result is an ordinary Var: its value is the mean cost over hard samples, its gradient the
+// rule's estimate. A stochastic layer above another is an expect inside the cost of an expect; the
+// inner one uses the Scope that its cost was given.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "estimators/distribution.h"
+
+namespace stflow {
+
+/// How the stochastic layers below are to be evaluated. Rules set it when they call a cost.
+enum class Pass {
+  sample,   // draw, with gradients by the layer's own rule
+  mean,     // put the mean in place of a sample
+  relaxed,  // put a continuous relaxation in its place, differentiated through
+};
+
+struct Scope {
+  Rng& rng;
+  Pass pass = Pass::sample;
+  real temperature = 0;  // of Pass::relaxed
+};
+
+/// z [...,B,D] -> one cost for each example, [...,B], never averaged inside. It touches only the
+/// last axis and lets its data x [B,...] broadcast, so that S samples or M states are one call.
+/// Inside it, log q(z | .) should use q.detach(): E[d log q] = 0, so that is unbiased with less
+/// variance (Roeder et al. 2017).
+using Cost = std::function<Var(const Var& z, const Scope& scope)>;
+
+/// How one stochastic layer gets its gradient. rules.h makes them; each layer wants its own object
+/// when the rule has parameters.
+struct Rule {
+  std::string name;
+  std::function<Var(const Distribution&, const Scope&, const Cost&, const Var& context)> apply;
+  /// What the rule itself trains (temperature, scale of a control variate). `expect` adds to their
+  /// .grad; the user steps them: optim::Adam(rule.parameters, ...).
+  std::vector<Var> parameters = {};
+  /// The value is the expectation itself, not a sample's cost: used also where no gradient is
+  /// wanted.
+  bool enumerates = false;
+};
+
+/// E_{z ~ q}[cost(z)] for each example, [...,B]. Under NoGradGuard it is the cost of one hard
+/// sample. `context` [B,I] is what a learned baseline may look at.
+Var expect(const Distribution& q, const Rule& rule, const Scope& scope, const Cost& cost,
+           const Var& context = {});
+
+/// A rule that needs only the sample and the gradient of the cost at it: how to draw so that a
+/// gradient comes back. `row_weight`, when given, will hold the weight of each row's cost in the
+/// final loss by the time the gradient arrives (see mmd.cpp, which must undo it).
+struct LocalRule {
+  std::string name;
+  std::function<Var(const Distribution&, const Scope&, const std::shared_ptr<Tensor>& row_weight)>
+      draw;
+};
+
+/// A sample of q with a gradient by `rule`; in other passes, q's mean or relaxation. [...,D]
+Var draw(const Distribution& q, const LocalRule& rule, const Scope& scope,
+         const std::shared_ptr<Tensor>& row_weight = nullptr);
+
+/// A sample as a node of the graph, labelled law[rule], whose gradient with respect to `input` is
+/// backward(out, upstream). Differentiating it a second time throws: an estimate of a gradient has
+/// no meaningful derivative.
+Var sample_node(const Distribution& q, const std::string& rule, const Tensor& z, const Var& input,
+                const Backward& backward);
+
+/// The mean of `samples` draws by a local rule, as a rule for expect.
+Rule from_local(const LocalRule& rule, int64_t samples = 1);
+
+/// Zero, of shape [...,B], whose gradient with respect to param [...,B,D] is upstream * ghat: how a
+/// rule hands in its estimate. Differentiating it twice throws.
+Var attach(const Var& param, const Tensor& ghat);
+
+/// [...] -> [...,1], so that one number a row meets D numbers a row.
+Var per_row(const Var& x);
+Tensor per_row(const Tensor& x);
+
+}  // namespace stflow

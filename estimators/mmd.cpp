@@ -1,0 +1,213 @@
+// mmd.cpp - projection by maximum mean discrepancy: the paper's pWGF (section 2.2, appendix D).
+//
+// Distributions: all. Biased. Evaluations: one, with its gradient. The cost must be differentiable
+// in z.
+//
+// Draw z from mu, push it down its cost, z~ = z - d with d = epsilon f'(z), and move the parameter
+// towards the law of the family that is nearest to the pushed sample in MMD. With D(y) = d/d(mean)
+// E_{c~mu} K(c,y):
+//     d MMD^2 / d(mean) = 2 [E_{y~mu} D(y) - D(z~)]   or, with the sample as control variate,
+//                       = 2 [D(z) - D(z~)]            (same mean; at epsilon = .1 a tenth of the
+//                       deviation)
+// times h^2 / (2 epsilon), which makes it straight-through as the bandwidth h grows. As epsilon ->
+// 0 it is straight-through times exp(-1/(2h^2)) for Bernoulli (one-hot: exp(-1/h^2)). At finite
+// epsilon it is a bounded, not monotone function of d: for h = 1 it changes sign where an outward
+// push reaches 1.21.
+//
+// D is, for Bernoulli, K(1,y) - K(0,y); one-hot, component i: K(e_i,y); Poisson: E[K(z+1,y) -
+// K(z,y)]. The paper's appendix D prints the Bernoulli gradient with (1-2p) for (2p-1) and K(1,z~)
+// twice: a test shows that this is not the derivative.
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "estimators/categorical.h"
+#include "estimators/poisson.h"
+#include "estimators/rules.h"
+#include "tensor/parallel.h"
+
+namespace stflow {
+namespace {
+
+struct Rbf {
+  double h;
+
+  Var operator()(const Var& difference) const { return exp(square(difference) * (-0.5 / (h * h))); }
+  double operator()(double difference) const {
+    return std::exp(-0.5 * difference * difference / (h * h));
+  }
+  /// K(c,z) - K(c,z-d) for offset = c - z. The plain difference of two numbers near 1 would lose
+  /// all digits at a large bandwidth.
+  Var drop(const Var& offset, const Var& d) const {
+    return -(*this)(offset)*expm1(d * (2 * offset + d) * (-0.5 / (h * h)));
+  }
+  double drop(double offset, double d) const {
+    return -(*this)(offset)*std::expm1(-0.5 * d * (2 * offset + d) / (h * h));
+  }
+};
+
+Var bernoulli_gradient(const Rbf& kernel, const Var& p, const Var& z, const Var& d,
+                       bool control_variate) {
+  if (control_variate) return 2 * (kernel.drop(1 - z, d) - kernel.drop(-z, d));
+  const Var pushed = z - d;
+  return 2 * ((2 * p - 1) * (1 - kernel(1.0)) - (kernel(1 - pushed) - kernel(-pushed)));
+}
+
+Var categorical_gradient(const Rbf& kernel, const Categorical& law, const Var& pi, const Var& z,
+                         const Var& d, bool control_variate) {
+  const Var each_z = law.split(z), each_d = law.split(d);
+  const double inv = -0.5 / (kernel.h * kernel.h);
+  // |e_i - z|^2 = 2 (1 - z_i), and |e_i - z + d|^2 adds 2 (e_i - z).d + |d|^2 to it.
+  const Var before = exp(2 * (1 - each_z) * inv);
+  const Var added =
+      2 * (each_d - sum(each_z * each_d, {-1}, true)) + sum(square(each_d), {-1}, true);
+  if (control_variate) return law.join(-2 * before * expm1(added * inv));
+  const double kappa = std::exp(2 * inv);
+  return 2 * (kappa + (1 - kappa) * pi - law.join(before * exp(added * inv)));
+}
+
+/// D and its weight for one Poisson unit; sums over c of d pmf(c) / d lambda = pmf(c-1) - pmf(c).
+class PoissonWitness {
+ public:
+  PoissonWitness(const Rbf& kernel, double rate) : kernel_(kernel), table_(poisson_table(rate)) {}
+
+  double drop(double z, double d) const {  // D(z) - D(z - d)
+    return sum([&](double c) { return kernel_.drop(c - z, d); });
+  }
+  double at(double y) const {
+    return sum([&](double c) { return kernel_(c - y); });
+  }
+  double mean() const {
+    return expectation([&](double y) { return at(y); });
+  }
+  /// E[w], where w(z) = h^2 D'(z) is what a small push d at z is multiplied by.
+  double mean_weight() const {
+    return expectation(
+        [&](double y) { return sum([&](double c) { return kernel_(c - y) * (c - y); }); });
+  }
+
+ private:
+  template <typename Term>
+  double sum(Term term) const {
+    double total = 0, before = 0;
+    double c = static_cast<double>(table_.first);
+    for (double p : table_.pmf) {
+      total += (before - p) * term(c++);
+      before = p;
+    }
+    return total + before * term(c);
+  }
+  template <typename Function>
+  double expectation(Function f) const {
+    double total = 0, y = static_cast<double>(table_.first);
+    for (double p : table_.pmf) total += p * f(y++);
+    return total;
+  }
+
+  Rbf kernel_;
+  PoissonTable table_;
+};
+
+Tensor poisson_gradient(const Rbf& kernel, const Tensor& rate, const Tensor& z, const Tensor& d,
+                        const MmdOptions& options) {
+  Tensor result(z.shape());
+  real* out = result.data();
+  parallel_for(z.numel(), /*grain=*/256, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const PoissonWitness witness(kernel, rate[i]);
+      const double gradient = options.control_variate ? witness.drop(z[i], d[i])
+                                                      : witness.mean() - witness.at(z[i] - d[i]);
+      const double weight = options.divide_by_mean_weight ? witness.mean_weight() : 1;
+      out[i] = static_cast<real>(2 * gradient / weight);
+    }
+  });
+  return result;
+}
+
+/// Median of |z_i - z_j| over all pairs of rows of each unit, pooled; at least 1.
+double median_distance(const Tensor& z) {
+  const int64_t units = z.dim(-1), rows = z.numel() / std::max<int64_t>(1, units);
+  std::map<int64_t, int64_t> pairs;  // distance -> how many pairs
+  for (int64_t unit = 0; unit < units; ++unit) {
+    std::map<int64_t, int64_t> count;
+    for (int64_t row = 0; row < rows; ++row) ++count[static_cast<int64_t>(z[row * units + unit])];
+    for (auto a = count.begin(); a != count.end(); ++a) {
+      pairs[0] += a->second * (a->second - 1) / 2;
+      for (auto b = std::next(a); b != count.end(); ++b) {
+        pairs[b->first - a->first] += a->second * b->second;
+      }
+    }
+  }
+  int64_t half = units * (rows * (rows - 1) / 2) / 2;
+  for (const auto& [distance, number] : pairs) {
+    half -= number;
+    if (half < 0) return std::max(1.0, static_cast<double>(distance));
+  }
+  return 1;
+}
+
+/// The gradient of MMD^2 in the mean parameter, for each unit of one sample z pushed by d.
+Var mmd_gradient(const Distribution& q, const Var& z, const Var& d, double bandwidth,
+                 const MmdOptions& options) {
+  const Var mean = q.mean().detach();
+  if (options.kernel == Kernel::linear) {  // D(y) = y for every law
+    return options.control_variate ? 2 * d : 2 * (mean - z + d);
+  }
+  const Rbf kernel{bandwidth};
+  if (const auto* law = dynamic_cast<const Categorical*>(&q)) {
+    return categorical_gradient(kernel, *law, mean, z, d, options.control_variate);
+  }
+  if (q.law() == "poisson") {
+    return poisson_gradient(kernel, mean.value(), z.value(), d.value(), options);
+  }
+  CHECK_ARG(q.law() == "bernoulli", "rule 'mmd' does not know the law ", q.law());
+  return bernoulli_gradient(kernel, mean, z, d, options.control_variate);
+}
+
+void check(const MmdOptions& options) {
+  CHECK_ARG(options.epsilon > 0, "rule 'mmd': epsilon must be positive, got ", options.epsilon);
+  CHECK_ARG(!options.bandwidth || *options.bandwidth > 0,
+            "rule 'mmd': bandwidth must be positive, got ", *options.bandwidth);
+  CHECK_ARG(options.loss_scale > 0, "rule 'mmd': loss_scale must be positive, got ",
+            options.loss_scale);
+}
+
+void check_fits(const MmdOptions& options, const std::string& law) {
+  CHECK_ARG(options.bandwidth || law == "poisson",
+            "rule 'mmd': the median bandwidth fits poisson layers only, this one is ", law);
+  CHECK_ARG(!options.divide_by_mean_weight || (law == "poisson" && options.kernel == Kernel::rbf),
+            "rule 'mmd': divide_by_mean_weight fits poisson layers with the rbf kernel only, this "
+            "one is ",
+            law);
+}
+
+}  // namespace
+
+LocalRule mmd(const MmdOptions& options) {
+  check(options);
+  const auto draw = [options](const Distribution& q, const Scope& scope,
+                              const std::shared_ptr<Tensor>& row_weight) {
+    check_fits(options, q.law());
+    const Tensor z = q.sample(scope.rng);
+    const double h = options.bandwidth ? *options.bandwidth : median_distance(z);
+    const double push_scale = options.kernel == Kernel::rbf ? h * h : 1;
+    const double scale = options.st_scale ? push_scale / (2 * options.epsilon) : 1;
+    const std::shared_ptr<Distribution> law = q.with_param(q.param().detach());
+    const auto backward = [=](const Var& out, const Var& up) -> std::vector<Var> {
+      // The map below is not linear: it wants the gradient of one example's cost, whatever the
+      // weight of that example in the loss.
+      const NoGradGuard no_grad;
+      const Tensor weight = row_weight && row_weight->defined()
+                                ? per_row(abs(*row_weight))
+                                : Tensor::scalar(static_cast<real>(1 / options.loss_scale));
+      const Tensor used = greater(weight, Tensor::scalar(0));
+      const Var cost_gradient = where(used, up.detach() / where(used, weight, 1.0), 0.0);
+      const Var push = cost_gradient * options.epsilon;
+      return {mmd_gradient(*law, out.value(), push, h, options) * scale * Var(weight)};
+    };
+    return sample_node(q, "mmd", z, q.mean(), backward);
+  };
+  return {"mmd", draw};
+}
+
+}  // namespace stflow

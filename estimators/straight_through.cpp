@@ -1,0 +1,31 @@
+// straight_through.cpp - the straight-through estimator (Hinton 2012; Bengio, Leonard & Courville
+// 2013).
+//
+// Distributions: all. Biased; exact when f is linear in each unit. Evaluations: one, with its
+// gradient. The cost must be differentiable in z.
+//     d/d(mean) E f(z)  :=  f'(z)
+//
+// As a projected Wasserstein gradient flow (the paper, section 2.1): draw z_n from mu, push each
+// down its cost, z~_n = z_n - epsilon f'(z_n), and look for the law whose *mean* is nearest to the
+// mean of the pushed samples. The squared distance |E mu - mean z~|^2 has, with the z_n themselves
+// as control variate, the gradient 2 epsilon mean f'(z_n) in the mean parameter: straight-through
+// times 2 epsilon. From the mean to logits or rate goes the chain rule, so the input of the node
+// below is q.mean().
+#include "estimators/rules.h"
+
+namespace stflow {
+
+LocalRule st() {
+  return {"st", [](const Distribution& q, const Scope& scope, const std::shared_ptr<Tensor>&) {
+            return sample_node(q, "st", q.sample(scope.rng), q.mean(),
+                               [](const Var&, const Var& up) -> std::vector<Var> { return {up}; });
+          }};
+}
+
+LocalRule none() {
+  return {"none", [](const Distribution& q, const Scope& scope, const std::shared_ptr<Tensor>&) {
+            return Var(q.sample(scope.rng));
+          }};
+}
+
+}  // namespace stflow
