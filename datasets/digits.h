@@ -1,0 +1,17 @@
+// digits.h - generated digits: a dataset that needs no file, to try things where none is installed.
+//
+// Ten classes of 28x28 grey images, drawn with a pen along strokes that are bent, slanted, scaled
+// and shifted at random. Easier than handwriting, and never to be compared with results on MNIST.
+#pragma once
+
+#include <cstdint>
+
+#include "datasets/dataset.h"
+
+namespace stflow {
+
+/// `count` digits, image i of class i % 10. Image i is a function of (seed, split, i), so a longer
+/// dataset begins with the shorter one. Throws when count is negative.
+Dataset generate_digits(int64_t count, uint64_t seed, Split split);
+
+}  // namespace stflow

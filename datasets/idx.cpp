@@ -1,0 +1,158 @@
+// idx.cpp - one pass over a stream of zlib: header, body, and proof that nothing follows.
+//
+// The body is read in pieces and the buffer grows with what arrives, so a header that lies about
+// the size costs no memory.
+#include "datasets/idx.h"
+
+#include <zlib.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cstdio>
+#include <memory>
+#include <stdexcept>
+
+#include "datasets/sha256.h"
+#include "tensor/check.h"
+
+namespace stflow {
+namespace {
+
+constexpr size_t kPiece = size_t{1} << 20;
+constexpr int64_t kMostReserved = int64_t{1} << 26;  // before a byte has arrived; MNIST needs 47 MB
+constexpr int64_t kMostBytes = int64_t{1} << 40;     // far above any dataset
+
+[[noreturn]] void fail(const std::filesystem::path& path, const std::string& message) {
+  throw std::runtime_error(path.string() + ": " + message);
+}
+
+/// A file opened by zlib, which passes raw files through unchanged.
+class Stream {
+ public:
+  explicit Stream(const std::filesystem::path& path)
+      : path_(path), file_(gzopen(path.c_str(), "rb")) {
+    if (!file_) fail(path_, "cannot be opened");
+    gzbuffer(file_.get(), 1 << 17);
+  }
+
+  /// Reads up to `count` bytes and returns how many there were. Throws when the file is corrupt.
+  size_t read(uint8_t* to, size_t count) {
+    const int got = gzread(file_.get(), to, static_cast<unsigned>(count));
+    int error = Z_OK;
+    const std::string reason = gzerror(file_.get(), &error);  // begins with the path
+    ended_early_ = error == Z_BUF_ERROR;
+    if (got < 0) throw std::runtime_error(reason + " (unreadable or corrupt)");
+    return static_cast<size_t>(got);
+  }
+
+  /// True when the gzip stream broke off before its end mark.
+  bool ended_early() const { return ended_early_; }
+
+ private:
+  struct Close {
+    void operator()(gzFile file) const { gzclose_r(file); }
+  };
+  std::filesystem::path path_;
+  std::unique_ptr<gzFile_s, Close> file_;
+  bool ended_early_ = false;
+};
+
+uint32_t big_endian(const uint8_t* p) {
+  return uint32_t{p[0]} << 24 | uint32_t{p[1]} << 16 | uint32_t{p[2]} << 8 | uint32_t{p[3]};
+}
+
+std::string extents(const std::vector<int64_t>& dims) {
+  std::string text;
+  for (int64_t dim : dims) text += (text.empty() ? "" : "x") + std::to_string(dim);
+  return text;
+}
+
+/// Says what the first four bytes are, and what probably happened.
+std::string describe_magic(const uint8_t* bytes) {
+  char hex[16];
+  std::snprintf(hex, sizeof hex, "0x%08x", big_endian(bytes));
+  std::string text = std::string("magic ") + hex;
+  if (std::all_of(bytes, bytes + 4, [](uint8_t c) { return std::isprint(c) != 0; })) {
+    text += "; starts with \"" + std::string(bytes, bytes + 4) + "\"";
+    if (bytes[0] == '<') text += ": an HTML error page was saved?";
+  }
+  return text;
+}
+
+}  // namespace
+
+IdxFile read_idx(const std::filesystem::path& path, IdxKind kind) {
+  const size_t rank = static_cast<size_t>(kind);
+  const char* kind_name = kind == IdxKind::images ? "image" : "label";
+  Stream stream(path);
+
+  std::vector<uint8_t> header(4 + 4 * rank);
+  const size_t header_bytes = stream.read(header.data(), header.size());
+  if (header_bytes >= 4 && big_endian(header.data()) != (0x00000800 | rank)) {
+    fail(path, concat_message("not an IDX ", kind_name, " file (", describe_magic(header.data()),
+                              "); expected magic 0x0000080", rank));
+  }
+  if (header_bytes < header.size()) {
+    fail(path, concat_message("truncated: the header of an IDX ", kind_name, " file has ",
+                              header.size(), " bytes, file has ", header_bytes));
+  }
+
+  IdxFile file;
+  int64_t expected = 1;
+  for (size_t i = 0; i < rank; ++i) file.dims.push_back(big_endian(header.data() + 4 + 4 * i));
+  for (int64_t dim : file.dims) {
+    if (dim == 0) fail(path, "holds no data: header says " + extents(file.dims));
+    if (dim > kMostBytes / expected)
+      fail(path, "not believable: header says " + extents(file.dims));
+    expected *= dim;
+  }
+
+  file.bytes.reserve(static_cast<size_t>(std::min(expected, kMostReserved)));
+  Sha256 hash;
+  hash.update(header.data(), header.size());
+  while (static_cast<int64_t>(file.bytes.size()) < expected) {
+    const size_t have = file.bytes.size();
+    file.bytes.resize(have + std::min(kPiece, static_cast<size_t>(expected) - have));
+    const size_t got = stream.read(file.bytes.data() + have, file.bytes.size() - have);
+    hash.update(file.bytes.data() + have, got);
+    file.bytes.resize(have + got);
+    if (got == 0) {
+      fail(path, concat_message("truncated: header says ", extents(file.dims), " = ", expected,
+                                " bytes, file has ", have));
+    }
+  }
+  uint8_t extra;
+  if (stream.read(&extra, 1) > 0) {
+    fail(path, concat_message("too long: header says ", extents(file.dims), " = ", expected,
+                              " bytes, more follow"));
+  }
+  if (stream.ended_early()) fail(path, "truncated: the gzip checksum at the end is missing");
+  file.sha256 = hash.hex();
+  return file;
+}
+
+Dataset load_idx(const std::filesystem::path& images_path, const std::filesystem::path& labels_path,
+                 Dataset description) {
+  IdxFile images = read_idx(images_path, IdxKind::images);
+  const IdxFile labels = read_idx(labels_path, IdxKind::labels);
+  if (images.dims[0] != labels.dims[0]) {
+    fail(images_path, concat_message("holds ", images.dims[0], " images, but ",
+                                     labels_path.string(), " holds ", labels.dims[0], " labels"));
+  }
+  for (size_t i = 0; i < labels.bytes.size(); ++i) {
+    if (labels.bytes[i] >= description.classes()) {
+      fail(labels_path,
+           concat_message("label ", int{labels.bytes[i]}, " at position ", i,
+                          " is out of range; expected 0 to ", description.classes() - 1));
+    }
+  }
+  description.height = images.dims[1];
+  description.width = images.dims[2];
+  description.channels = 1;
+  description.sources = {{images_path.string(), images.sha256},
+                         {labels_path.string(), labels.sha256}};
+  return make_dataset(std::move(description), std::move(images.bytes),
+                      {labels.bytes.begin(), labels.bytes.end()});
+}
+
+}  // namespace stflow
