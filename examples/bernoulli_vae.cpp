@@ -1,0 +1,120 @@
+// bernoulli_vae - trains a variational autoencoder with Bernoulli latents on binarised images: the
+// three networks of the paper's Table 2, by any rule that fits.
+//
+// The model is in common/vae.h; what is left here is its settings and the training loop.
+#include <optional>
+
+#include "autodiff/graph_print.h"
+#include "datasets/binarize.h"
+#include "datasets/data_loader.h"
+#include "examples/common/data.h"
+#include "examples/common/program.h"
+#include "examples/common/run.h"
+#include "examples/common/vae.h"
+
+using namespace stflow;
+
+namespace {
+
+// 100 samples of the model, and 50 test images, each row above its reconstructions.
+void save_pictures(const Vae& vae, const Dataset& images, uint64_t seed, Run& run) {
+  Rng rng(seed, 3);
+  const ImageGrid grid{.height = images.height, .width = images.width, .channels = images.channels};
+  run.save_images("samples", vae.sample(100, rng), grid);
+  const Tensor shown = DataLoader(images, {.batch_size = 50, .shuffle = false}).epoch(0)[0].x;
+  std::vector<Tensor> rows;
+  for (int64_t row = 0; row + 10 <= shown.dim(0); row += 10) {
+    rows.push_back(shown.rows(row, row + 10));
+    rows.push_back(vae.reconstruct(rows.back(), rng));
+  }
+  if (!rows.empty()) run.save_images("reconstructions", concat(rows, 0), grid);
+}
+
+void train(int argc, char** argv) {
+  CommonOptions common;
+  common.batch_size = 50;
+  common.lr = 1e-4;
+  std::string arch = "linear", rule = "st", binarization = "static", inputs, prior;
+  int64_t nll_samples = 0;
+  RuleOptions rule_options;
+
+  Options options(
+      "bernoulli_vae",
+      "Trains a variational autoencoder with layers of 200 Bernoulli units (the paper's "
+      "Table 2) on binarised images and reports -ELBO in nats per image.");
+  options.choice("--arch", arch, table2_architectures(),
+                 "784-200-784; two stochastic layers of 200; or two hidden layers of 200 each way");
+  options.choice("--rule", rule, rule_names("bernoulli"), "gradient rule of the sampling nodes");
+  options.choice("--inputs", inputs, {"01", "pm1"},
+                 "feed networks v or 2v-1 (default: pm1 for linear, else 01)");
+  options.choice("--prior", prior, {"fixed", "learned"},
+                 "prior logits at 0 or trained (default: fixed for nonlinear, else learned)");
+  options.choice("--binarize", binarization, {"static", "threshold", "dynamic"},
+                 "draw each pixel once, cut at 0.5, or draw anew each epoch");
+  options.add("--bandwidth", *rule_options.mmd.bandwidth, "of rule mmd's kernel", above(0));
+  options.add("--epsilon", rule_options.mmd.epsilon, "step of rule mmd's flow", above(0));
+  options.add("--samples", rule_options.samples, "draws a node (st, mmd, none)", at_least(1));
+  options.add("--nll-samples", nll_samples, "of the final importance bound; 0: none", at_least(0));
+  options.add_common(common);
+  options.parse(argc, argv);
+
+  const DataParts data = load_parts(common, binarize_from_name(binarization));
+  const auto seed = static_cast<uint64_t>(common.seed);
+  Rng init_rng(seed, 0), rng(seed, 1);  // streams of the seed: evaluation has 2, pictures 3
+  VaeOptions model = table2_vae(arch, data.train.features());
+  if (options.given("--inputs")) model.pm1 = inputs == "pm1";
+  if (options.given("--prior")) model.learned_prior = prior == "learned";
+  inputs = model.pm1 ? "pm1" : "01";
+  prior = model.learned_prior ? "learned" : "fixed";
+  Vae vae(model, init_rng);
+  for (size_t layer = 0; layer < model.sizes.size(); ++layer) {
+    vae.rules.push_back(make_rule(rule, rule_options));
+  }
+  optim::Adam adam(vae.weights(), {.lr = common.lr});
+  std::optional<optim::SGD> prior_sgd;  // the protocol of ARM (Yin & Zhou 2019)
+  if (model.learned_prior)
+    prior_sgd.emplace(std::vector{vae.prior_logits}, optim::SGDOptions{.lr = 0.01});
+
+  Run run(options, common, data.all());
+  const DataLoader loader(data.train, {.batch_size = common.batch_size, .seed = seed});
+  run.start(common.epochs * loader.batches());
+  VaeEvaluation validation{}, test{};
+  double train_neg_elbo = 0;
+  for (int64_t epoch = 1; epoch <= common.epochs && !interrupted(); ++epoch) {
+    double total = 0;
+    int64_t images = 0;
+    for (const Batch& batch : loader.epoch(epoch)) {
+      const Var loss = mean(vae.neg_elbo(batch.x, {rng}));
+      if (images == 0 && epoch == 1) run.draw_graph("graph", to_dot({loss}));
+      vae.zero_grad();
+      loss.backward();
+      adam.step();
+      if (prior_sgd) prior_sgd->step();
+      run.step(loss.item());
+      total += loss.item() * static_cast<double>(batch.size());
+      images += batch.size();
+      if (interrupted()) break;
+    }
+    train_neg_elbo = total / static_cast<double>(images);
+    Rng evaluation_rng(seed, 2);
+    validation = evaluate(vae, data.validation, 0, evaluation_rng);
+    test = evaluate(vae, data.test, epoch == common.epochs ? nll_samples : 0, evaluation_rng);
+    run.epoch({{"epoch", epoch},
+               {"train_neg_elbo", train_neg_elbo},
+               {"validation_neg_elbo", validation.neg_elbo},
+               {"test_neg_elbo", test.neg_elbo}});
+    nn::save_safetensors(run.path("model.safetensors"), vae.state_dict());
+  }
+
+  save_pictures(vae, data.test, seed, run);
+  run.plot_metrics("curves", "-ELBO (nats per image)",
+                   {"train_neg_elbo", "validation_neg_elbo", "test_neg_elbo"});
+  run.finish({{"train_neg_elbo", train_neg_elbo},
+              {"test_neg_elbo", test.neg_elbo},
+              {"test_nll", test.nll},
+              {"nll_samples", nll_samples}});
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return run_main(argc, argv, train); }

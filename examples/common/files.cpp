@@ -1,0 +1,128 @@
+// files.cpp - files and directories of a run.
+//
+// POSIX calls, because the C++ library can neither sync a file nor say why writing failed; programs
+// are started by posix_spawn, so that no shell interprets their arguments.
+#include "examples/common/files.h"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "tensor/check.h"
+
+extern char** environ;
+
+namespace stflow {
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void fail(const char* action, const std::string& path, int reason) {
+  throw std::runtime_error(
+      concat_message("cannot ", action, " '", path, "': ", std::strerror(reason)));
+}
+
+/// Writes all of `text` to a newly opened file and syncs it if asked; reports and closes on
+/// failure.
+void write_all(int flags, const std::string& opened, const std::string& path,
+               const std::string& text, bool sync) {
+  const int file = open(opened.c_str(), flags | O_CREAT | O_WRONLY | O_CLOEXEC, 0666);
+  if (file < 0) fail("write", path, errno);
+  int reason = 0;
+  for (size_t done = 0; done < text.size() && reason == 0;) {
+    const ssize_t count = write(file, text.data() + done, text.size() - done);
+    if (count >= 0) {
+      done += static_cast<size_t>(count);
+    } else if (errno != EINTR) {
+      reason = errno;
+    }
+  }
+  if (sync && reason == 0 && fsync(file) != 0) reason = errno;
+  if (close(file) != 0 && reason == 0) reason = errno;
+  if (reason != 0) fail("write", path, reason);
+}
+
+std::string time_text(const char* format, std::tm* (*convert)(const std::time_t*, std::tm*)) {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  convert(&now, &parts);
+  char text[40];
+  std::strftime(text, sizeof text, format, &parts);
+  return text;
+}
+
+}  // namespace
+
+std::string read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) fail("read", path, errno);
+  std::ostringstream text;
+  text << file.rdbuf();
+  if (file.bad() || fs::is_directory(path)) fail("read", path, EISDIR);
+  return text.str();
+}
+
+void write_file(const std::string& path, const std::string& text) {
+  const std::string temporary = path + ".tmp";
+  write_all(O_TRUNC, temporary, path, text, true);
+  if (std::rename(temporary.c_str(), path.c_str()) != 0) fail("write", path, errno);
+}
+
+void append_line(const std::string& path, const std::string& line) {
+  write_all(O_APPEND, path, path, line + '\n', false);
+}
+
+std::string make_run_directory(const std::string& out, const std::string& program) {
+  std::error_code error;
+  if (!out.empty()) {
+    if (!fs::create_directories(out, error) && !error && !fs::is_empty(out, error) && !error) {
+      throw std::runtime_error(concat_message("--out: '", out,
+                                              "' is not empty, and a run never overwrites another; "
+                                              "hint: name a new directory"));
+    }
+    if (error) fail("create run directory", out, error.value());
+    return out;
+  }
+  const std::string base = "runs/" + program + "-" + time_text("%Y%m%d-%H%M%S", localtime_r);
+  fs::create_directories("runs", error);
+  for (int copy = 1; !error; ++copy) {
+    const std::string path = copy == 1 ? base : base + "-" + std::to_string(copy);
+    if (fs::create_directory(path, error)) return path;  // false: another run has it
+  }
+  throw std::runtime_error(concat_message("cannot create run directory '", base,
+                                          "': ", error.message(), "; hint: --out DIR"));
+}
+
+int run_command(const std::vector<std::string>& command, const std::string& directory) {
+  std::vector<char*> argv;
+  for (const std::string& word : command) argv.push_back(const_cast<char*>(word.c_str()));
+  argv.push_back(nullptr);
+
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addchdir_np(&actions, directory.c_str());
+  for (const int stream : {STDOUT_FILENO, STDERR_FILENO}) {
+    posix_spawn_file_actions_addopen(&actions, stream, "/dev/null", O_WRONLY, 0);
+  }
+  pid_t child = 0;
+  const int failed = posix_spawnp(&child, argv[0], &actions, nullptr, argv.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (failed) return -1;
+
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+std::string utc_time() { return time_text("%Y-%m-%dT%H:%M:%SZ", gmtime_r); }
+
+}  // namespace stflow

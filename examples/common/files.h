@@ -1,0 +1,32 @@
+// files.h - writing files so that a crash, a full disk or a second run cannot spoil what is there.
+//
+// Whole files are written under a temporary name, synced and renamed: a reader sees the old text or
+// the new one, never half of it. Logs grow by whole lines. A run directory is always a new one.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace stflow {
+
+/// The whole file. Throws std::runtime_error with the path and the system's reason.
+std::string read_file(const std::string& path);
+/// Replaces the file in one step. Throws like read_file.
+void write_file(const std::string& path, const std::string& text);
+/// Appends `line` and a newline; the line has reached the system when this returns. Throws like
+/// read_file.
+void append_line(const std::string& path, const std::string& line);
+
+/// Creates the directory `out` for a run, or takes it if it is there and empty; with an empty `out`
+/// makes runs/<program>-<date>-<time>, numbered if that is taken. Returns its path. Throws
+/// std::runtime_error when `out` has contents or cannot be created.
+std::string make_run_directory(const std::string& out, const std::string& program);
+
+/// Runs a command found in PATH inside `directory`, its output discarded, and waits. Returns its
+/// exit code, or -1 when there is no such command.
+int run_command(const std::vector<std::string>& command, const std::string& directory);
+
+/// The time now, in UTC: "2024-03-01T12:30:00Z".
+std::string utc_time();
+
+}  // namespace stflow

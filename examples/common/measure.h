@@ -1,0 +1,38 @@
+// measure.h - what a run costs: milliseconds a training step, the share of matrix products, memory.
+//
+// A StepTimer is a stopwatch with laps, one a training step; evaluation and saving are kept out by
+// starting it again.
+#pragma once
+
+#include <vector>
+
+namespace stflow {
+
+/// Seconds on a clock that only moves forward.
+double seconds_now();
+
+/// Times training steps. The time between restart() and the next lap(), and from lap to lap,
+/// counts; the time between the last lap and a restart (evaluation, saving) does not.
+class StepTimer {
+ public:
+  StepTimer() { restart(); }
+  void restart();
+  void lap();
+
+  /// Median of the laps in milliseconds (the upper one of two); 0 without laps.
+  double median_ms() const;
+  /// Sum of all laps.
+  double seconds() const { return seconds_; }
+  /// Fraction of that spent in matrix products; 0 without laps.
+  double gemm_share() const { return seconds_ > 0 ? gemm_seconds_ / seconds_ : 0; }
+
+ private:
+  double start_ = 0, seconds_ = 0;
+  double gemm_start_ = 0, gemm_seconds_ = 0;
+  std::vector<double> laps_ms_;
+};
+
+/// The most memory this process has held so far, in MB (2^20 bytes).
+double peak_rss_mb();
+
+}  // namespace stflow

@@ -1,0 +1,299 @@
+// options.cpp - options through CLI11, with our own conversions, messages and config files.
+//
+// CLI11 only collects each option's text; Entry::assign checks and converts it. Values of a config
+// file take the same way, so that both give the same messages.
+#include "examples/common/options.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <functional>
+#include <iostream>
+#include <string_view>
+
+#include "examples/common/files.h"
+#include "examples/common/program.h"
+#include "tensor/check.h"
+#include "tensor/parallel.h"
+
+namespace stflow {
+namespace {
+
+constexpr double kMaxThreads = 256;
+
+std::string expected(const Range& range) {
+  const char* low = range.low_included ? "at least " : "above ";
+  if (std::isinf(range.high)) return concat_message(low, range.low);
+  return concat_message("from ", range.low, " to ", range.high);
+}
+
+template <typename Number>
+Number parse_number(const std::string& name, const std::string& text, const Range& range) {
+  Number value{};
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  const char* kind = std::is_integral_v<Number> ? "a whole number" : "a number";
+  if (error == std::errc::invalid_argument || stop != end) {
+    throw UsageError(concat_message(name, ": '", text, "' is not ", kind));
+  }
+  if (error == std::errc::result_out_of_range) {
+    throw UsageError(concat_message(name, ": ", text, " does not fit a number of 64 bits"));
+  }
+  const double x = static_cast<double>(value);
+  const bool low_ok = range.low_included ? x >= range.low : x > range.low;
+  if (!std::isfinite(x) || !low_ok || x > range.high) {
+    const bool bounded = std::isfinite(range.low);
+    throw UsageError(concat_message(name, ": ", text, " is out of range; expected ",
+                                    bounded ? expected(range) : "a finite number"));
+  }
+  return value;
+}
+
+template <typename Number>
+std::string shortest(Number value) {
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof text, value).ptr};
+}
+
+std::string joined(const std::vector<std::string>& words, const char* separator) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : separator) + word;
+  return text;
+}
+
+std::string shell_quoted(const std::string& word) {
+  const auto plain = [](unsigned char c) {
+    return std::isalnum(c) ||
+           std::string_view("-_./=,:+@").find(static_cast<char>(c)) != std::string_view::npos;
+  };
+  if (!word.empty() && std::all_of(word.begin(), word.end(), plain)) return word;
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+/// CLI11's help without its doubled blank lines.
+std::string help_text(const CLI::App& app) {
+  std::string text = app.help();
+  for (size_t at; (at = text.find("\n\n\n")) != std::string::npos;) text.erase(at, 1);
+  while (text.ends_with("\n\n")) text.pop_back();
+  return text;
+}
+
+}  // namespace
+
+CommonOptions::CommonOptions() : threads(num_threads()) {}
+
+struct Options::Entry {
+  std::string name;
+  std::string text;                                // as typed
+  CLI::Option* option = nullptr;                   // knows whether it was typed
+  std::function<void(const std::string&)> assign;  // checks, then sets the program's variable
+  std::function<Value()> value;
+  bool in_config = true;
+  bool given = false;
+
+  std::string key() const {
+    std::string key = name.substr(2);
+    std::replace(key.begin(), key.end(), '-', '_');
+    return key;
+  }
+};
+
+Options::Options(std::string program, std::string description)
+    : program_(std::move(program)), parser_(std::make_unique<CLI::App>()) {
+  CLI::App& app = *parser_;
+  app.name(program_);
+  app.description(std::move(description) + "\n");
+  app.allow_extras();
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+}
+
+Options::~Options() = default;
+
+Options::Entry& Options::append(const std::string& name, const std::string& metavar,
+                                const std::string& help, const std::string& default_text) {
+  entries_.push_back(std::make_unique<Entry>());
+  Entry& entry = *entries_.back();
+  entry.name = name;
+  const std::string shown = default_text.empty() ? help : help + " [" + default_text + "]";
+  entry.option = metavar.empty() ? parser_->add_flag(name, shown)
+                                 : parser_->add_option(name, entry.text, shown);
+  entry.option->option_text(metavar)->group(group_);
+  return entry;
+}
+
+void Options::add(const std::string& name, int64_t& value, const std::string& help, Range range) {
+  Entry& entry = append(name, "N", help, std::to_string(value));
+  entry.assign = [&value, name, range](const std::string& text) {
+    value = parse_number<int64_t>(name, text, range);
+  };
+  entry.value = [&value] { return value; };
+}
+
+void Options::add(const std::string& name, double& value, const std::string& help, Range range) {
+  Entry& entry = append(name, "X", help, shortest(value));
+  entry.assign = [&value, name, range](const std::string& text) {
+    value = parse_number<double>(name, text, range);
+  };
+  entry.value = [&value] { return value; };
+}
+
+void Options::add(const std::string& name, std::string& value, const std::string& help,
+                  const std::string& metavar) {
+  Entry& entry = append(name, metavar, help, value);
+  entry.assign = [&value](const std::string& text) { value = text; };
+  entry.value = [&value] { return value; };
+}
+
+void Options::choice(const std::string& name, std::string& value,
+                     const std::vector<std::string>& choices, const std::string& help) {
+  Entry& entry = append(name, "NAME", help + ": " + joined(choices, " | "), value);
+  entry.assign = [&value, name, choices](const std::string& text) {
+    if (std::find(choices.begin(), choices.end(), text) == choices.end()) {
+      throw UsageError(concat_message(name, ": '", text, "' is not one of ", joined(choices, ", "),
+                                      did_you_mean(text, choices)));
+    }
+    value = text;
+  };
+  entry.value = [&value] { return value; };
+}
+
+void Options::flag(const std::string& name, bool& value, const std::string& help) {
+  Entry& entry = append(name, "", help, "");
+  entry.assign = [&value, name](const std::string& text) {
+    if (text != "true" && text != "false") {
+      throw UsageError(concat_message(name, ": '", text, "' is neither true nor false"));
+    }
+    value = text == "true";
+  };
+  entry.value = [&value] { return value; };
+}
+
+void Options::add_common(CommonOptions& common) {
+  common_ = &common;
+  group_ = "Common options";
+  add("--data", common.data, "Directory to look for data sets in first", "DIR");
+  add("--dataset", common.dataset, "Name of the data set", "NAME");
+  add("--epochs", common.epochs, "Passes over the training data", at_least(1));
+  add("--batch-size", common.batch_size, "Examples in a training step", at_least(1));
+  add("--lr", common.lr, "Learning rate", above(0));
+  add("--seed", common.seed, "Same seed, same numbers, whatever --threads is", at_least(0));
+  add("--limit", common.limit, "Use only the first N examples, 0 = all", at_least(0));
+  const size_t kept = entries_.size();
+  add("--threads", common.threads, "Threads to compute with", between(1, kMaxThreads));
+  add("--out", common.out, "New directory for the results; without it one below runs/", "DIR");
+  add("--config", config_, "Take values from the config.json of an earlier run", "FILE");
+  flag("--quiet", common.quiet, "Only results and warnings: no header, progress or epoch lines");
+  flag("--json", common.json, "Print the results as one line of JSON, all else to stderr");
+  flag("--no-plots", common.no_plots, "Draw no pictures");
+  for (size_t i = kept; i < entries_.size(); ++i) entries_[i]->in_config = false;
+  group_ = "Options";
+}
+
+void Options::parse(int argc, const char* const* argv) {
+  command_line_ = shell_quoted(argv[0]);
+  for (int i = 1; i < argc; ++i) command_line_ += " " + shell_quoted(argv[i]);
+
+  CLI::App& app = *parser_;
+  app.set_help_flag("-h,--help", "Show this help")->group("Common options");
+  app.set_version_flag("--version", program_ + " (stflow " + kVersion + ")", "Show the version")
+      ->group("Common options");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    std::cout << help_text(app);
+    throw Finished();
+  } catch (const CLI::CallForVersion& version) {
+    std::cout << version.what() << "\n";
+    throw Finished();
+  } catch (const CLI::ArgumentMismatch& error) {
+    const std::string what = error.what();  // "--name: 1 required TEXT missing"
+    throw UsageError(what.substr(0, what.find(':')) + " needs a value");
+  } catch (const CLI::ParseError& error) {
+    throw UsageError(error.what());
+  }
+  for (const auto& entry : entries_) {
+    if (entry->text.starts_with("--")) {  // the next option was taken for the value
+      throw UsageError(entry->name + " needs a value");
+    }
+  }
+  if (!app.remaining().empty()) unknown(app.remaining().front());
+
+  if (Entry* config = find_entry("--config"); config && config->option->count() > 0) {
+    read_config(config->text);
+  }
+  for (const auto& entry : entries_) {
+    if (entry->option->count() == 0) continue;
+    entry->assign(entry->option->as<std::string>());
+    entry->given = true;
+  }
+  if (common_) set_num_threads(static_cast<int>(common_->threads));
+}
+
+void Options::unknown(const std::string& word) const {
+  const std::string name = word.substr(0, word.find('='));
+  if (!name.starts_with('-')) {
+    throw UsageError(concat_message("unexpected '", word, "'; every option begins with --"));
+  }
+  std::vector<std::string> names = {"--help", "--version"};
+  for (const auto& entry : entries_) names.push_back(entry->name);
+  throw UsageError(concat_message("unknown option '", name, "'", did_you_mean(name, names)));
+}
+
+void Options::read_config(const std::string& path) {
+  for (const Field& field : record_from_json(read_file(path), path)) {
+    const std::string text = std::visit(
+        [](const auto& value) -> std::string {
+          using T = std::decay_t<decltype(value)>;
+          if constexpr (std::is_same_v<T, bool>) return value ? "true" : "false";
+          if constexpr (std::is_same_v<T, int64_t> || std::is_same_v<T, double>) {
+            return shortest(value);
+          }
+          if constexpr (std::is_same_v<T, std::string>) return value;
+          return "a list";
+        },
+        field.value);
+    if (field.name == "program") {
+      if (text == program_) continue;
+      throw std::runtime_error(
+          concat_message(path, ": written by '", text, "', not by ", program_));
+    }
+    const auto entry = std::find_if(entries_.begin(), entries_.end(), [&](const auto& candidate) {
+      return candidate->in_config && candidate->key() == field.name;
+    });
+    if (entry == entries_.end()) {
+      throw std::runtime_error(concat_message(path, ": unknown option '", field.name, "'"));
+    }
+    try {
+      (*entry)->assign(text);
+    } catch (const UsageError& error) {
+      throw std::runtime_error(concat_message(path, ": ", error.what()));
+    }
+    (*entry)->given = true;
+  }
+}
+
+Options::Entry* Options::find_entry(const std::string& name) const {
+  for (const auto& entry : entries_) {
+    if (entry->name == name) return entry.get();
+  }
+  return nullptr;
+}
+
+bool Options::given(const std::string& name) const {
+  const Entry* entry = find_entry(name);
+  CHECK_ARG(entry, "[given] ", program_, " has no option '", name, "'");
+  return entry->given;
+}
+
+Record Options::values() const {
+  Record record = {{"program", program_}};
+  for (const auto& entry : entries_) {
+    if (entry->in_config) record.push_back({entry->key(), entry->value()});
+  }
+  return record;
+}
+
+}  // namespace stflow

@@ -1,0 +1,100 @@
+// options.h - the command line of a program: names, checked values, defaults, help, config files.
+//
+// The variable handed to add() holds the default and receives the value, so a program reads plain
+// variables. A value comes from the command line, else from the --config file (the config.json of
+// an earlier run), else it is the default. CLI11 splits the words and prints the help; options.cpp
+// alone sees it, because it is slow to compile.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "examples/common/record.h"
+
+namespace CLI {
+class App;
+}
+
+namespace stflow {
+
+/// Which numbers an option takes; the low end itself only if `low_included`.
+struct Range {
+  double low = -std::numeric_limits<double>::infinity();
+  double high = std::numeric_limits<double>::infinity();
+  bool low_included = true;
+};
+inline Range at_least(double low) { return {.low = low}; }
+inline Range above(double low) { return {.low = low, .low_included = false}; }
+inline Range between(double low, double high) { return {.low = low, .high = high}; }
+
+/// The options all training programs share; the values set here are the defaults that --help shows.
+struct CommonOptions {
+  CommonOptions();
+
+  std::string data;              // --data: where data sets are, before all other places
+  std::string dataset = "auto";  // --dataset
+  int64_t epochs = 10;           // --epochs
+  int64_t batch_size = 100;      // --batch-size
+  double lr = 1e-3;              // --lr: learning rate
+  int64_t seed = 1;              // --seed
+  int64_t threads;               // --threads: processors granted, unless given
+  std::string out;               // --out: run directory; empty: a new one below runs/
+  int64_t limit = 0;             // --limit: use this many examples only; 0 = all
+  bool quiet = false;            // --quiet
+  bool json = false;             // --json
+  bool no_plots = false;         // --no-plots
+};
+
+class Options {
+ public:
+  Options(std::string program, std::string description);
+  ~Options();
+
+  /// An option with one value: `--name VALUE` or `--name=VALUE`. The variable must outlive this
+  /// object.
+  void add(const std::string& name, int64_t& value, const std::string& help, Range range = {});
+  void add(const std::string& name, double& value, const std::string& help, Range range = {});
+  void add(const std::string& name, std::string& value, const std::string& help,
+           const std::string& metavar = "TEXT");
+  /// An option whose value is one of `choices`.
+  void choice(const std::string& name, std::string& value, const std::vector<std::string>& choices,
+              const std::string& help);
+  /// An option without a value that makes the variable true.
+  void flag(const std::string& name, bool& value, const std::string& help);
+  /// All of CommonOptions, and --config; parse() then also sets the number of threads.
+  void add_common(CommonOptions& common);
+
+  /// Reads the command line into the variables. --help and --version print to standard output and
+  /// throw Finished. Throws UsageError for a mistake on the command line, std::runtime_error for
+  /// one in the
+  /// --config file.
+  void parse(int argc, const char* const* argv);
+
+  /// Did the user give "--name", on the command line or in the --config file?
+  bool given(const std::string& name) const;
+  const std::string& program() const { return program_; }
+  /// The command line as typed, quoted where a shell needs it.
+  const std::string& command_line() const { return command_line_; }
+  /// The values as they are now, "--batch-size" under the name "batch_size". Left out is what
+  /// belongs to a machine or a console: --out --config --threads --quiet --json --no-plots.
+  Record values() const;
+
+ private:
+  struct Entry;
+
+  Entry& append(const std::string& name, const std::string& metavar, const std::string& help,
+                const std::string& default_text);
+  Entry* find_entry(const std::string& name) const;
+  [[noreturn]] void unknown(const std::string& word) const;
+  void read_config(const std::string& path);
+
+  std::string program_, command_line_, config_, group_ = "Options";
+  const CommonOptions* common_ = nullptr;
+  std::unique_ptr<CLI::App> parser_;
+  std::vector<std::unique_ptr<Entry>> entries_;
+};
+
+}  // namespace stflow

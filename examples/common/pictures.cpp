@@ -1,0 +1,171 @@
+// pictures.cpp - image grids by stb_image_write, curves by gnuplot, graphs by dot.
+//
+// This is the one translation unit with stb_image_write. gnuplot and dot run inside the folder of
+// the picture, on scripts that name files without folders: whoever gets the folder can draw it
+// again.
+#include "examples/common/pictures.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <filesystem>
+#include <iostream>
+
+#include "examples/common/files.h"
+#include "examples/common/record.h"
+
+#define STB_IMAGE_WRITE_IMPLEMENTATION
+#define STB_IMAGE_WRITE_STATIC
+#define STBI_WRITE_NO_STDIO
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-function"
+#include <stb/stb_image_write.h>
+#pragma GCC diagnostic pop
+
+namespace stflow {
+namespace {
+
+constexpr unsigned char kPaddingGrey = 96;
+
+std::string png(const std::vector<unsigned char>& pixels, int64_t width, int64_t height,
+                int64_t channels) {
+  const auto append = [](void* file, void* data, int size) {
+    static_cast<std::string*>(file)->append(static_cast<const char*>(data),
+                                            static_cast<size_t>(size));
+  };
+  std::string file;
+  const int w = static_cast<int>(width), h = static_cast<int>(height);
+  const int c = static_cast<int>(channels);
+  if (!stbi_write_png_to_func(append, &file, w, h, c, pixels.data(), w * c)) {
+    throw std::bad_alloc();  // its only cause
+  }
+  return file;
+}
+
+/// One image a line, four digits.
+std::string csv(const Tensor& images) {
+  std::string text;
+  const int64_t columns = images.dim(1);
+  char digits[32];
+  for (int64_t i = 0; i < images.numel(); ++i) {
+    const auto format = std::chars_format::general;
+    text.append(digits, std::to_chars(digits, digits + sizeof digits, images[i], format, 4).ptr);
+    text += (i + 1) % columns == 0 ? '\n' : ',';
+  }
+  return text;
+}
+
+/// Text as a gnuplot string: in single quotes only the quote itself is special, and is doubled.
+std::string quoted(const std::string& text) {
+  std::string result = "'";
+  for (const char c : text) result += c == '\'' ? "''" : std::string(1, c);
+  return result + "'";
+}
+
+std::string gnuplot_script(const std::string& name, const Plot& plot) {
+  // Okabe & Ito (2008): colours that colour-blind readers can tell apart.
+  const char* colours[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7",
+                           "#E69F00", "#56B4E9", "#000000"};
+  const auto [low, high] = std::minmax_element(plot.x.begin(), plot.x.end());
+  const double widen = *low == *high ? 1 : 0;
+  const char* style = plot.x.size() <= 40 ? "linespoints" : "lines";
+  std::string script = concat_message(
+      "# Draws ", name, ".png from ", name, ".csv; run it in this folder: gnuplot ", name, ".gp\n",
+      "set terminal pngcairo size 960,600 noenhanced font 'DejaVu Sans,12' background 'white'\n",
+      "set output ", quoted(name + ".png"), "\nset datafile separator ','\n",
+      "set border 3 lc rgb '#888888'\nset rmargin 4\nset tics nomirror out textcolor rgb "
+      "'#444444'\nset grid lt 1 lw 1 lc rgb '#e4e4e4'\n",
+      "set key outside top center horizontal Left reverse samplen 2\nset offsets 0, 0, graph 0.05, "
+      "graph 0.05\n",
+      "set xlabel ", quoted(plot.x_label), "\nset ylabel ", quoted(plot.y_label), "\n",
+      "set xrange [", *low - widen, ":", *high + widen, "]\nplot ");
+  for (size_t i = 0; i < plot.curves.size(); ++i) {
+    script +=
+        concat_message(i == 0 ? "" : ", \\\n     ", quoted(name + ".csv"),
+                       " skip 1 using 1:", i + 2, " with ", style, " lw 2 pt 7 ps 0.7 lc rgb '",
+                       colours[i % std::size(colours)], "' title ", quoted(plot.curves[i].name));
+  }
+  return script + "\n";
+}
+
+/// Runs a drawing program beside its input; a note on standard error when that fails.
+bool draw(const std::string& stem, const std::vector<std::string>& command,
+          const std::string& package) {
+  const std::string directory = std::filesystem::path(stem).parent_path().string();
+  const int code = run_command(command, directory.empty() ? "." : directory);
+  if (code == 0) return true;
+  const std::string cause = code < 0 ? "not installed; hint: apt-get install " + package
+                                     : "ended with exit code " + std::to_string(code);
+  std::cerr << concat_message("note: no picture of ", stem, ": ", command[0], " ", cause, "\n");
+  return false;
+}
+
+std::string file_name(const std::string& stem) {
+  return std::filesystem::path(stem).filename().string();
+}
+
+}  // namespace
+
+void save_image_grid(const std::string& stem, const Tensor& images, const ImageGrid& grid) {
+  const int64_t h = grid.height, w = grid.width, c = grid.channels;
+  CHECK_ARG(h >= 1 && w >= 1 && (c == 1 || c == 3) && grid.columns >= 1 && grid.padding >= 0 &&
+                grid.upscale >= 1,
+            "[save_image_grid] impossible layout: ", h, "x", w, "x", c, ", ", grid.columns,
+            " columns, padding ", grid.padding, ", upscale ", grid.upscale);
+  CHECK_ARG(
+      images.defined() && images.rank() == 2 && images.dim(0) >= 1 && images.dim(1) == h * w * c,
+      "[save_image_grid] expected images [N,", h * w * c, "] for ", h, "x", w, "x", c, ", got ",
+      images.shape());
+  for (int64_t i = 0; i < images.numel(); ++i) {
+    CHECK_ARG(images[i] >= 0 && images[i] <= 1,
+              "[save_image_grid] numbers must lie in [0, 1], got ", images[i], " in image ",
+              i / images.dim(1));
+  }
+
+  const int64_t n = images.dim(0), columns = std::min(grid.columns, n);
+  const int64_t rows = (n + columns - 1) / columns, pad = grid.padding, scale = grid.upscale;
+  const int64_t out_w = (columns * (w + pad) + pad) * scale;
+  const int64_t out_h = (rows * (h + pad) + pad) * scale;
+  std::vector<unsigned char> pixels(static_cast<size_t>(out_w * out_h * c), kPaddingGrey);
+  for (int64_t y = 0; y < rows * (h + pad) * scale; ++y) {
+    for (int64_t x = 0; x < columns * (w + pad) * scale; ++x) {
+      const int64_t cell_y = y / scale % (h + pad), cell_x = x / scale % (w + pad);
+      const int64_t image = y / scale / (h + pad) * columns + x / scale / (w + pad);
+      if (cell_y >= h || cell_x >= w || image >= n) continue;
+      for (int64_t k = 0; k < c; ++k) {
+        const real value = images[((image * h + cell_y) * w + cell_x) * c + k];
+        const int64_t at = ((y + pad * scale) * out_w + x + pad * scale) * c + k;
+        pixels[static_cast<size_t>(at)] = static_cast<unsigned char>(std::lround(value * 255));
+      }
+    }
+  }
+  write_file(stem + ".png", png(pixels, out_w, out_h, c));
+  write_file(stem + ".csv", csv(images));
+}
+
+bool save_plot(const std::string& stem, const Plot& plot) {
+  CHECK_ARG(!plot.x.empty() && !plot.curves.empty(), "[save_plot] nothing to draw in ", stem);
+  Record row = {{plot.x_label, 0.0}};
+  for (const Plot::Curve& curve : plot.curves) {
+    CHECK_ARG(curve.y.size() == plot.x.size(), "[save_plot] curve '", curve.name, "' has ",
+              curve.y.size(), " points, the x axis ", plot.x.size());
+    row.push_back({curve.name, 0.0});
+  }
+  std::string table = csv_header(row) + "\n";
+  for (size_t i = 0; i < plot.x.size(); ++i) {
+    row[0].value = plot.x[i];
+    for (size_t k = 0; k < plot.curves.size(); ++k) row[k + 1].value = plot.curves[k].y[i];
+    table += csv_row(row) + "\n";
+  }
+  write_file(stem + ".csv", table);
+  write_file(stem + ".gp", gnuplot_script(file_name(stem), plot));
+  return draw(stem, {"gnuplot", file_name(stem) + ".gp"}, "gnuplot-nox");
+}
+
+bool save_graph(const std::string& stem, const std::string& dot) {
+  write_file(stem + ".dot", dot);
+  const std::string name = file_name(stem);
+  return draw(stem, {"dot", "-Tsvg", "-o", name + ".svg", name + ".dot"}, "graphviz");
+}
+
+}  // namespace stflow

@@ -1,0 +1,47 @@
+// pictures.h - images and curves as PNG files, each with its numbers beside it as CSV.
+//
+// Image grids are written through stb_image_write. Curves are drawn by gnuplot and graphs by
+// Graphviz's dot: both are programs that may be missing, and then the input files and a note on
+// standard error are what remains, for a picture is never worth a failed run.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tensor/tensor.h"
+
+namespace stflow {
+
+/// How images are laid out: one image has height x width x channels numbers, in this order.
+struct ImageGrid {
+  int64_t height, width;
+  int64_t channels = 1;  // 1 grey, 3 colour
+  int64_t columns = 10;
+  int64_t padding = 2;  // grey pixels around each image, before upscaling
+  int64_t upscale = 2;  // each pixel becomes a square of this side
+};
+
+/// Writes images [N, H*W*C] with numbers in [0, 1] as STEM.png, row by row, and STEM.csv with one
+/// image a line. Throws std::invalid_argument when a number is outside, std::runtime_error when a
+/// file cannot be written.
+void save_image_grid(const std::string& stem, const Tensor& images, const ImageGrid& grid);
+
+/// Curves over a common x axis. A number that is not finite leaves a gap.
+struct Plot {
+  struct Curve {
+    std::string name;
+    std::vector<double> y;
+  };
+  std::string x_label, y_label;  // with their units
+  std::vector<double> x;
+  std::vector<Curve> curves;
+};
+/// Writes STEM.csv, the gnuplot script STEM.gp, and STEM.png. Returns false, after a note on
+/// standard error, when gnuplot is missing or fails.
+bool save_plot(const std::string& stem, const Plot& plot);
+
+/// Writes a graph in the dot language to STEM.dot and its drawing to STEM.svg. Returns false, after
+/// a note on standard error, when dot is missing or fails.
+bool save_graph(const std::string& stem, const std::string& dot);
+
+}  // namespace stflow

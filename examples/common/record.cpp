@@ -1,0 +1,139 @@
+// record.cpp - Records as JSON, CSV and plain text.
+//
+// JSON goes through nlohmann's ordered object, because the order of fields is part of a Record. A
+// path that is not UTF-8 is written with replacement characters rather than not at all.
+#include "examples/common/record.h"
+
+#include <charconv>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <type_traits>
+
+#include "tensor/check.h"
+
+namespace stflow {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json json_of(const Record& record) {
+  Json object = Json::object();
+  for (const Field& field : record) {
+    object[field.name] = std::visit(
+        [](const auto& value) -> Json {
+          if constexpr (std::is_same_v<std::decay_t<decltype(value)>, std::vector<Record>>) {
+            Json list = Json::array();
+            for (const Record& item : value) list.push_back(json_of(item));
+            return list;
+          } else {
+            return value;
+          }
+        },
+        field.value);
+  }
+  return object;
+}
+
+Record record_of(const Json& json, const std::string& source);
+
+Value value_of(const std::string& name, const Json& json, const std::string& source) {
+  if (json.is_boolean()) return json.get<bool>();
+  if (json.is_number_integer()) return json.get<int64_t>();
+  if (json.is_number()) return json.get<double>();
+  if (json.is_string()) return json.get<std::string>();
+  if (json.is_array()) {
+    std::vector<Record> list;
+    for (const Json& item : json) list.push_back(record_of(item, source));
+    return list;
+  }
+  throw std::runtime_error(
+      concat_message(source, ": '", name, "' is neither truth, number, text nor list"));
+}
+
+Record record_of(const Json& json, const std::string& source) {
+  if (!json.is_object()) {
+    throw std::runtime_error(
+        concat_message(source, ": expected a JSON object, found ", json.type_name()));
+  }
+  Record record;
+  for (const auto& [name, value] : json.items()) {
+    record.push_back({name, value_of(name, value, source)});
+  }
+  return record;
+}
+
+/// Commas and quotes in a cell need quotes around it (RFC 4180).
+std::string csv_cell(const std::string& text) {
+  if (text.find_first_of(",\"\n") == std::string::npos) return text;
+  std::string cell = "\"";
+  for (const char c : text) cell += c == '"' ? "\"\"" : std::string(1, c);
+  return cell + "\"";
+}
+
+}  // namespace
+
+const Value* find_value(const Record& record, const std::string& name) {
+  for (const Field& field : record) {
+    if (field.name == name) return &field.value;
+  }
+  return nullptr;
+}
+
+void set_value(Record& record, const std::string& name, const Value& value) {
+  for (Field& field : record) {
+    if (field.name == name) {
+      field.value = value;
+      return;
+    }
+  }
+  record.push_back({name, value});
+}
+
+std::string to_json(const Record& record, int indent) {
+  return json_of(record).dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
+Record record_from_json(const std::string& text, const std::string& source) {
+  Json json;
+  try {
+    json = Json::parse(text);
+  } catch (const Json::parse_error& error) {
+    throw std::runtime_error(concat_message(source, ": not JSON (byte ", error.byte, " of ",
+                                            text.size(), " is where it breaks)"));
+  }
+  return record_of(json, source);
+}
+
+std::string text_of(const Value& value) {
+  if (const bool* truth = std::get_if<bool>(&value)) return *truth ? "yes" : "no";
+  if (const int64_t* whole = std::get_if<int64_t>(&value)) return std::to_string(*whole);
+  if (const double* x = std::get_if<double>(&value)) {
+    char digits[32];
+    std::snprintf(digits, sizeof digits, "%#.6g", *x);
+    return digits;
+  }
+  if (const std::string* text = std::get_if<std::string>(&value)) return *text;
+  return std::to_string(std::get<std::vector<Record>>(value).size()) + " items";
+}
+
+std::string csv_header(const Record& row) {
+  std::string line;
+  for (const Field& field : row) line += (line.empty() ? "" : ",") + csv_cell(field.name);
+  return line;
+}
+
+std::string csv_row(const Record& row) {
+  std::string line;
+  for (const Field& field : row) {
+    if (!line.empty()) line += ',';
+    if (const double* x = std::get_if<double>(&field.value)) {
+      char digits[32];
+      line.append(digits, std::to_chars(digits, digits + sizeof digits, *x).ptr);
+    } else {
+      line += csv_cell(text_of(field.value));
+    }
+  }
+  return line;
+}
+
+}  // namespace stflow

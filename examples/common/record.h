@@ -1,0 +1,43 @@
+// record.h - a Record is an ordered list of named values: what programs log, print and save.
+//
+// Configurations, manifests, rows of metrics and final results are all Records, so one pair of
+// functions turns any of them into JSON and back. The JSON library is seen by record.cpp alone,
+// because it is slow to compile.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace stflow {
+
+struct Field;
+using Record = std::vector<Field>;
+using Value = std::variant<bool, int64_t, double, std::string, std::vector<Record>>;
+
+struct Field {
+  std::string name;
+  Value value;
+};
+
+/// The value of that name, or nullptr.
+const Value* find_value(const Record& record, const std::string& name);
+/// Replaces the value of that name, or appends it.
+void set_value(Record& record, const std::string& name, const Value& value);
+
+/// {"name": value, ...} in the record's order, on one line or indented by `indent` columns. A
+/// number that is not finite becomes null: JSON has no other word for it.
+std::string to_json(const Record& record, int indent = -1);
+/// Reads a JSON object. Throws std::runtime_error that begins with `source` (a path) when the text
+/// is no object, or holds a null or a list of anything but objects.
+Record record_from_json(const std::string& text, const std::string& source);
+
+/// One value for people: numbers with six significant digits, truth as yes/no.
+std::string text_of(const Value& value);
+
+/// Header and rows, all with the same names, as comma-separated text that loses no digits.
+std::string csv_header(const Record& row);
+std::string csv_row(const Record& row);
+
+}  // namespace stflow

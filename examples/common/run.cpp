@@ -1,0 +1,199 @@
+// run.cpp - run directory, console and bookkeeping of a training run.
+//
+// What goes to which stream is decided here alone: epoch() and finish() are the only writers of
+// standard output.
+#include "examples/common/run.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <iostream>
+
+#include "examples/common/files.h"
+#include "examples/common/program.h"
+#include "tensor/blas.h"
+#include "tensor/parallel.h"
+
+namespace stflow {
+namespace {
+
+constexpr size_t kColumnWidth = 9;
+#ifdef __clang__
+constexpr char kCompiler[] = __VERSION__;  // "Clang 14.0.6"
+#else
+constexpr char kCompiler[] = "g++ " __VERSION__;
+#endif
+
+std::string padded_left(const std::string& text, size_t width) {
+  return std::string(width > text.size() ? width - text.size() : 0, ' ') + text;
+}
+
+/// Names or values of a row, right-aligned below each other.
+std::string console_line(const Record& row, bool names) {
+  std::string line;
+  for (const Field& field : row) {
+    const size_t width = std::max(field.name.size(), line.empty() ? 0 : kColumnWidth);
+    line +=
+        (line.empty() ? "" : "  ") + padded_left(names ? field.name : text_of(field.value), width);
+  }
+  return line + "\n";
+}
+
+std::string table(const Record& record) {
+  size_t widest = 0;
+  for (const Field& field : record) widest = std::max(widest, field.name.size());
+  std::string text;
+  for (const Field& field : record) {
+    text +=
+        field.name + std::string(widest - field.name.size() + 2, ' ') + text_of(field.value) + "\n";
+  }
+  return text;
+}
+
+double as_number(const Value& value) {
+  if (const int64_t* whole = std::get_if<int64_t>(&value)) return static_cast<double>(*whole);
+  return std::get<double>(value);
+}
+
+/// Path and hash of every file the data came from, each once.
+std::vector<Record> sources_of(const std::vector<Dataset>& data) {
+  std::vector<Record> files;
+  for (const Dataset& dataset : data) {
+    for (const DataSource& source : dataset.sources) {
+      const auto same = [&](const Record& file) {
+        return std::get<std::string>(file[0].value) == source.path;
+      };
+      if (std::any_of(files.begin(), files.end(), same)) continue;
+      files.push_back({{"path", source.path}, {"sha256", source.sha256}});
+    }
+  }
+  return files;
+}
+
+}  // namespace
+
+Run::Run(const Options& options, const CommonOptions& common, const std::vector<Dataset>& data)
+    : common_(common), config_(options.values()) {
+  CHECK_ARG(!data.empty(), "[Run] expected at least one data set");
+  dataset_ = data[0].name;
+  if (common.dataset == "auto") set_value(config_, "dataset", dataset_);
+  directory_ = make_run_directory(common.out, options.program());
+
+  manifest_ = {
+      {"program", options.program()}, {"version", kVersion},
+      {"compiler", kCompiler},        {"real", sizeof(real) == sizeof(float) ? "float" : "double"},
+      {"blas", blas_description()},   {"threads", int64_t{num_threads()}},
+      {"seed", common.seed},          {"dataset", dataset_},
+      {"data", sources_of(data)},     {"command_line", options.command_line()},
+      {"started", utc_time()}};
+  write_file(path("config.json"), to_json(config_, 2) + "\n");
+  write_manifest();
+
+  say(concat_message(options.program(), ": data ", dataset_, ", seed ", common.seed, ", ",
+                     num_threads(), num_threads() == 1 ? " thread" : " threads", ", results in ",
+                     directory_));
+  if (!blas_uses_openmp()) {
+    std::cerr << concat_message(
+        "warning: the BLAS in use is not OpenBLAS with OpenMP (", blas_description(),
+        "): its threads compete with ours; hint: apt-get install libopenblas-openmp-dev, or "
+        "OPENBLAS_NUM_THREADS=1\n");
+  }
+}
+
+void Run::start(int64_t steps) {
+  progress_ = std::make_unique<Progress>(steps, Progress::standard_error(common_.quiet));
+  timer_.restart();
+}
+
+void Run::step(double loss) {
+  timer_.lap();
+  ++steps_in_epoch_;
+  const size_t epoch = rows_.size() + 1;
+  if (!std::isfinite(loss)) {
+    const std::string model = path("model.safetensors");
+    throw Diverged(concat_message(
+        "loss became ", std::isnan(loss) ? "NaN" : "infinite", " at epoch ", epoch, ", step ",
+        steps_in_epoch_, "; last good model: ", std::filesystem::exists(model) ? model : "none yet",
+        "; hint: lower --lr"));
+  }
+  if (progress_) {
+    progress_->advance(
+        concat_message("epoch ", epoch, "/", common_.epochs, "  loss ", text_of(loss)));
+  }
+}
+
+void Run::epoch(const Record& numbers) {
+  const bool first = rows_.empty();
+  CHECK_ARG(first || csv_header(numbers) == csv_header(rows_[0]),
+            "[Run::epoch] expected the columns of the first row, ", csv_header(rows_[0]), ", got ",
+            csv_header(numbers));
+  if (first) append_line(path("metrics.csv"), csv_header(numbers));
+  append_line(path("metrics.csv"), csv_row(numbers));
+  append_line(path("metrics.jsonl"), to_json(numbers));
+  rows_.push_back(numbers);
+  steps_in_epoch_ = 0;
+
+  if (progress_) progress_->clear();
+  if (!common_.quiet) {
+    std::ostream& out = common_.json ? std::cerr : std::cout;
+    out << (first ? console_line(numbers, true) : "") + console_line(numbers, false) << std::flush;
+  }
+  timer_.restart();
+}
+
+void Run::say(const std::string& text) {
+  if (common_.quiet) return;
+  if (progress_) progress_->clear();
+  std::cerr << text + "\n";
+}
+
+void Run::save_images(const std::string& name, const Tensor& images, const ImageGrid& grid) {
+  if (!common_.no_plots) save_image_grid(path(name), images, grid);
+}
+
+void Run::plot_metrics(const std::string& name, const std::string& y_label,
+                       const std::vector<std::string>& columns) {
+  if (common_.no_plots || rows_.empty()) return;
+  Plot plot{.x_label = rows_[0][0].name, .y_label = y_label, .x = {}, .curves = {}};
+  for (const Record& row : rows_) plot.x.push_back(as_number(row[0].value));
+  for (const std::string& column : columns) {
+    CHECK_ARG(find_value(rows_[0], column), "[plot_metrics] no column '", column, "' in ",
+              csv_header(rows_[0]));
+    Plot::Curve curve{column, {}};
+    for (const Record& row : rows_) curve.y.push_back(as_number(*find_value(row, column)));
+    plot.curves.push_back(curve);
+  }
+  save_plot(path(name), plot);
+}
+
+void Run::draw_graph(const std::string& name, const std::string& dot) {
+  if (!common_.no_plots) save_graph(path(name), dot);
+}
+
+void Run::finish(const Record& results) {
+  progress_.reset();
+  Record shown = {{"dataset", dataset_}};
+  shown.insert(shown.end(), results.begin(), results.end());
+  const auto epochs = static_cast<double>(std::max<size_t>(rows_.size(), 1));
+  const Record cost = {{"seconds_per_epoch", timer_.seconds() / epochs},
+                       {"step_ms_median", timer_.median_ms()},
+                       {"gemm_share", timer_.gemm_share()},
+                       {"peak_rss_mb", peak_rss_mb()},
+                       {"interrupted", interrupted()},
+                       {"directory", directory_}};
+  shown.insert(shown.end(), cost.begin(), cost.end());
+
+  Record summary = config_;
+  set_value(summary, "threads", int64_t{num_threads()});
+  for (const Field& field : shown) set_value(summary, field.name, field.value);
+  write_file(path("summary.json"), to_json(summary, 2) + "\n");
+  set_value(manifest_, "finished", utc_time());
+  write_manifest();
+  std::cout << (common_.json ? to_json(summary) + "\n" : table(shown)) << std::flush;
+}
+
+void Run::write_manifest() const {
+  write_file(path("manifest.json"), to_json(manifest_, 2) + "\n");
+}
+
+}  // namespace stflow

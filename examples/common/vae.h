@@ -1,0 +1,68 @@
+// vae.h - a variational autoencoder whose latents are Bernoulli units, in one or several stochastic
+// layers, and its evaluation.
+//
+// It is one recursion, Vae::neg_elbo: a layer encodes what it is given, samples, decodes, and lets
+// the layer above explain the sample. The rule by which each layer's sample gets a gradient is a
+// member.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "datasets/dataset.h"
+#include "estimators/estimators.h"
+#include "nn/nn.h"
+
+namespace stflow {
+
+struct VaeOptions {
+  /// For each stochastic layer the widths of its encoder, from its input to its units:
+  /// {784,200,200}. The decoder has the same widths backwards. LeakyReLU(0.1) between linear
+  /// layers.
+  std::vector<std::vector<int64_t>> sizes;
+  bool learned_prior = false;  // prior logits of the top layer are trained, not fixed at 0
+  bool pm1 = false;            // networks are fed 2v - 1 in place of every image or sample v
+};
+
+/// linear, two-layer, nonlinear: the networks of the paper's Table 2, with 200 units in each
+/// stochastic layer and the inputs and prior of the protocol the paper follows (Yin & Zhou 2019).
+const std::vector<std::string>& table2_architectures();
+VaeOptions table2_vae(const std::string& architecture, int64_t pixels);
+
+struct Vae : nn::Module {
+  Vae(const VaeOptions& options, Rng& rng);
+
+  /// -ELBO of each example with z drawn from q: v [...,B,D] -> [...,B], nats. For layers above the
+  /// first, v is the sample of the layer below.
+  Var neg_elbo(const Var& v, const Scope& scope, size_t layer = 0) const;
+
+  /// P(x = 1) for sampled images: [count, D].
+  Tensor sample(int64_t count, Rng& rng) const;
+  /// P(x = 1) given one draw of the first layer's latents: [B,D] -> [B,D].
+  Tensor reconstruct(const Tensor& x, Rng& rng) const;
+
+  /// All parameters but the prior's.
+  std::vector<Var> weights() const;
+
+  using Networks = std::vector<std::shared_ptr<nn::MLP>>;
+  Networks encoders, decoders;  // [0]: between x and z1, [1]: between z1 and z2
+  Var prior_logits;
+  std::vector<Rule> rules;  // one for each stochastic layer, to be set before training
+
+ private:
+  Bernoulli encode(size_t layer, const Var& v) const;
+  Bernoulli decode(size_t layer, const Var& z) const;
+
+  bool pm1_;
+};
+
+struct VaeEvaluation {
+  double neg_elbo;  // one sample an image
+  double nll;       // -log(1/S sum_s exp(-neg_elbo_s)), the importance bound (Burda et al. 2016)
+};
+
+/// Means over a dataset, nats per image; S = nll_samples, with 0 the bound is NaN.
+VaeEvaluation evaluate(const Vae& vae, const Dataset& data, int64_t nll_samples, Rng& rng);
+
+}  // namespace stflow

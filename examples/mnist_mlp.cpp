@@ -1,0 +1,114 @@
+// mnist_mlp - trains a classifier with two hidden layers, on MNIST, Fashion-MNIST, generated
+// digits, or your own pictures (--images DIR with a folder for each class).
+//
+// The usual deep-learning program: no sampling nodes, just modules, a loss, an optimiser and the
+// loop.
+#include "datasets/data_loader.h"
+#include "examples/common/data.h"
+#include "examples/common/program.h"
+#include "examples/common/run.h"
+#include "nn/nn.h"
+
+using namespace stflow;
+
+namespace {
+
+struct Classifier : nn::Module {
+  nn::MLP body;
+  nn::Dropout dropout;
+  nn::Linear head;
+
+  Classifier(int64_t features, int64_t classes, double drop, Rng& init_rng, Rng& dropout_rng)
+      : body({features, 512, 256}, init_rng),
+        dropout(drop, dropout_rng),
+        head(256, classes, init_rng) {
+    register_module("body", body);
+    register_module("dropout", dropout);
+    register_module("head", head);
+  }
+
+  /// Images [B,D] -> logits [B,classes].
+  Var forward(const Var& x) override { return head(dropout(relu(body(x)))); }
+};
+
+struct Score {
+  double loss, accuracy;  // mean cross entropy in nats; fraction of images classified right
+};
+
+Score evaluate(Classifier& model, const Dataset& data) {
+  const NoGradGuard no_grad;
+  model.eval();
+  Score total{0, 0};
+  const DataLoader loader(data, {.batch_size = 500, .shuffle = false});
+  for (const Batch& batch : loader.epoch(0)) {
+    const Var logits = model(batch.x);
+    total.loss += sum(cross_entropy(logits, batch.labels)).item();
+    total.accuracy +=
+        nn::accuracy(logits.value(), batch.labels) * static_cast<double>(batch.size());
+  }
+  model.train();
+  const auto images = static_cast<double>(data.size());
+  return {total.loss / images, total.accuracy / images};
+}
+
+void train(int argc, char** argv) {
+  CommonOptions common;
+  common.batch_size = 128;
+  std::string images;
+  bool colour = false;
+  int64_t image_size = 0;
+  double drop = 0.2;
+  Options options(
+      "mnist_mlp",
+      "Trains a classifier D-512-256-classes with ReLU, dropout and Adam, and reports its "
+      "accuracy on the test images.");
+  options.add("--images", images, "folder with a subfolder of PNG or JPEG files for each class",
+              "DIR");
+  options.flag("--colour", colour, "keep red, green and blue of --images (default: grey)");
+  options.add("--image-size", image_size, "resize --images to squares of this side; 0: as they are",
+              between(0, 1024));
+  options.add("--dropout", drop, "fraction of hidden units left out in training", between(0, 0.9));
+  options.add_common(common);
+  options.parse(argc, argv);
+
+  const DataParts data =
+      images.empty() ? load_parts(common) : load_image_parts(common, images, colour, image_size);
+  const auto seed = static_cast<uint64_t>(common.seed);
+  Rng init_rng(seed, 0), dropout_rng(seed, 1);
+  Classifier model(data.train.features(), data.train.classes(), drop, init_rng, dropout_rng);
+  optim::Adam adam(model.parameters(), {.lr = common.lr});
+
+  Run run(options, common, data.all());
+  const DataLoader loader(data.train, {.batch_size = common.batch_size, .seed = seed});
+  run.start(common.epochs * loader.batches());
+  Score test{};
+  for (int64_t epoch = 1; epoch <= common.epochs && !interrupted(); ++epoch) {
+    double total = 0;
+    int64_t seen = 0;
+    for (const Batch& batch : loader.epoch(epoch)) {
+      const Var loss = mean(cross_entropy(model(batch.x), batch.labels));
+      adam.zero_grad();
+      loss.backward();
+      adam.step();
+      run.step(loss.item());
+      total += loss.item() * static_cast<double>(batch.size());
+      seen += batch.size();
+      if (interrupted()) break;
+    }
+    const Score validation = evaluate(model, data.validation);
+    test = evaluate(model, data.test);
+    run.epoch({{"epoch", epoch},
+               {"train_loss", total / static_cast<double>(seen)},
+               {"validation_accuracy", validation.accuracy},
+               {"test_loss", test.loss},
+               {"test_accuracy", test.accuracy}});
+    nn::save_safetensors(run.path("model.safetensors"), model.state_dict());
+  }
+  run.plot_metrics("curves", "accuracy", {"validation_accuracy", "test_accuracy"});
+  run.plot_metrics("loss", "cross entropy (nats per image)", {"train_loss", "test_loss"});
+  run.finish({{"test_loss", test.loss}, {"test_accuracy", test.accuracy}});
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return run_main(argc, argv, train); }

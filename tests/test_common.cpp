@@ -1,0 +1,334 @@
+// test_common.cpp - the support code of the programs: records, options, exit codes, files,
+// measuring.
+//
+// Whole programs with real exit codes are run by tests/cli.sh; here the same code runs in-process.
+// What is left out: a second Ctrl-C, which would end the tests.
+#include <cmath>
+#include <csignal>
+#include <iostream>
+
+#include "examples/common/files.h"
+#include "examples/common/measure.h"
+#include "examples/common/options.h"
+#include "examples/common/program.h"
+#include "examples/common/record.h"
+#include "tensor/blas.h"
+#include "tensor/parallel.h"
+#include "tests/capture.h"
+#include "tests/testing.h"
+
+using namespace stflow;
+using stflow::testing::check_contains;
+using stflow::testing::message_of;
+using stflow::testing::printed_by;
+using stflow::testing::TempDir;
+
+namespace {
+
+/// A program's options, as they stand after the given words.
+struct Example {
+  CommonOptions common;
+  std::string rule = "st";
+  double epsilon = 0.1;
+  int64_t samples = 1;
+  Options options{"example", "Shows options."};
+
+  Example() {
+    options.choice("--rule", rule, {"st", "mmd", "reinforce"}, "Backward rule");
+    options.add("--epsilon", epsilon, "Step", above(0));
+    options.add("--nll-samples", samples, "Samples, 0 = skip", between(0, 5000));
+    options.add_common(common);
+  }
+  void parse(std::vector<const char*> words) {
+    const int threads = num_threads();
+    words.insert(words.begin(), "example");
+    options.parse(static_cast<int>(words.size()), words.data());
+    set_num_threads(threads);
+  }
+};
+
+std::string usage_error(const std::vector<const char*>& words) {
+  Example example;
+  return message_of<UsageError>([&] { example.parse(words); });
+}
+
+}  // namespace
+
+TEST_CASE("record: JSON keeps order, types and digits, and comes back the same") {
+  const Record record = {{"z", true},
+                         {"a", 7},
+                         {"x", 0.1},
+                         {"text", "say \"hi\""},
+                         {"list", std::vector<Record>{{{"path", "p"}}, {}}}};
+  const std::string json =
+      R"({"z":true,"a":7,"x":0.1,"text":"say \"hi\"","list":[{"path":"p"},{}]})";
+  CHECK(to_json(record) == json);
+  CHECK(to_json(record_from_json(json, "test")) == json);
+  CHECK(to_json({{"nan", std::nan("")}}) == R"({"nan":null})");
+  CHECK(to_json({{"path", "\xff"}}).size() > 0);  // not UTF-8, as a path may be
+}
+
+TEST_CASE("record: text that is no object of plain values is refused with its source") {
+  const auto message = [](const char* text) {
+    return message_of<std::runtime_error>([&] { record_from_json(text, "config.json"); });
+  };
+  check_contains(message("<html>"), "config.json: not JSON", "byte 1 of 6");
+  check_contains(message("[1]"), "config.json: expected a JSON object, found array");
+  check_contains(message(R"({"lr": null})"), "config.json: 'lr' is neither");
+}
+
+TEST_CASE("record: set_value replaces in place or appends") {
+  Record record = {{"a", 1}, {"b", 2}};
+  set_value(record, "a", "new");
+  set_value(record, "c", 3);
+  CHECK(to_json(record) == R"({"a":"new","b":2,"c":3})");
+  CHECK(find_value(record, "d") == nullptr);
+}
+
+TEST_CASE("record: CSV loses no digits and quotes what holds a comma") {
+  const Record row = {{"epoch", 1}, {"a,b", 1.0 / 3}, {"c", "x \"y\", z"}};
+  CHECK(csv_header(row) == R"(epoch,"a,b",c)");
+  CHECK(csv_row(row) == R"(1,0.3333333333333333,"x ""y"", z")");
+}
+
+TEST_CASE("options: values come from the command line, the rest keeps its default") {
+  Example example;
+  example.parse({"--rule", "mmd", "--epsilon=0.5", "--batch-size", "50", "--batch-size", "64",
+                 "--json", "--threads", "1"});
+  CHECK(example.rule == "mmd");
+  CHECK(example.epsilon == 0.5);
+  CHECK(example.common.batch_size == 64);  // the last one counts
+  CHECK(example.common.json);
+  CHECK(example.common.epochs == 10);
+  CHECK_FALSE(example.common.quiet);
+  CHECK(example.options.given("--epsilon"));
+  CHECK_FALSE(example.options.given("--epochs"));
+  CHECK_THROWS_AS(example.options.given("--unknown"), std::invalid_argument);
+}
+
+TEST_CASE("options: parsing sets the number of threads") {
+  const int before = num_threads();
+  Example example;
+  const char* words[] = {"example", "--threads", "3"};
+  example.options.parse(3, words);
+  CHECK(num_threads() == 3);
+  set_num_threads(before);
+}
+
+TEST_CASE("options: a mistake is named, with what was expected or meant") {
+  CHECK(usage_error({"--epoch", "3"}) == "unknown option '--epoch'; did you mean '--epochs'?");
+  CHECK(usage_error({"--batch=3"}) == "unknown option '--batch'; did you mean '--batch-size'?");
+  CHECK(usage_error({"--verbose"}) == "unknown option '--verbose'");
+  CHECK(usage_error({"--rule", "reinforec"}) ==
+        "--rule: 'reinforec' is not one of st, mmd, reinforce; did you mean 'reinforce'?");
+  CHECK(usage_error({"--epochs", "0"}) == "--epochs: 0 is out of range; expected at least 1");
+  CHECK(usage_error({"--lr", "0"}) == "--lr: 0 is out of range; expected above 0");
+  CHECK(usage_error({"--lr", "nan"}) == "--lr: nan is out of range; expected above 0");
+  CHECK(usage_error({"--nll-samples", "-1"}) ==
+        "--nll-samples: -1 is out of range; expected from 0 to 5000");
+  CHECK(usage_error({"--threads", "0"}) == "--threads: 0 is out of range; expected from 1 to 256");
+  check_contains(usage_error({"--threads", "1000"}), "--threads: 1000 is out of range");
+  CHECK(usage_error({"--epochs", "ten"}) == "--epochs: 'ten' is not a whole number");
+  CHECK(usage_error({"--epochs", "1.5"}) == "--epochs: '1.5' is not a whole number");
+  CHECK(usage_error({"--lr", "1e"}) == "--lr: '1e' is not a number");
+  CHECK(usage_error({"--seed", "99999999999999999999"}) ==
+        "--seed: 99999999999999999999 does not fit a number of 64 bits");
+  CHECK(usage_error({"--epochs"}) == "--epochs needs a value");
+  CHECK(usage_error({"--lr", "--epochs", "3"}) == "--lr needs a value");
+  CHECK(usage_error({"--json=maybe"}) == "--json: 'maybe' is neither true nor false");
+  CHECK(usage_error({"mnist"}) == "unexpected 'mnist'; every option begins with --");
+}
+
+TEST_CASE(
+    "options: help shows every option with its default, version the version, on standard output") {
+  const auto help = [](const std::vector<const char*>& words) {
+    return printed_by([&] {
+      try {
+        Example().parse(words);
+      } catch (const Finished&) {
+      }
+    });
+  };
+  const auto printed = help({"--help"});
+  check_contains(printed.out, "Shows options.", "Usage: example", "--rule NAME",
+                 "Backward rule: st | mmd | reinforce [st]", "--epsilon X", "Step [0.1]",
+                 "--epochs N", "Passes over the training data [10]", "--config FILE", "-h,--help",
+                 "--version");
+  CHECK(printed.err.empty());
+  CHECK(help({"-h", "--no-such-option"}).out == printed.out);
+  CHECK(help({"--version"}).out == concat_message("example (stflow ", kVersion, ")\n"));
+}
+
+TEST_CASE("options: the configuration of one run starts the next, and the command line overrules") {
+  const TempDir dir;
+  Example first;
+  first.parse({"--rule", "mmd", "--lr", "0.3", "--out", "x", "--quiet", "--threads", "1"});
+  first.epsilon = 0.7;  // a default that depends on another option
+  const std::string config = to_json(first.options.values(), 2);
+  for (const char* other : {"\"out\"", "\"threads\"", "\"quiet\"", "\"json\"", "\"config\""}) {
+    CAPTURE(other);
+    CHECK(config.find(other) == std::string::npos);
+  }
+  const std::string path = dir / "config.json";
+  write_file(path, config);
+
+  Example second;
+  second.parse({"--lr", "0.4", "--config", path.c_str()});
+  CHECK(second.rule == "mmd");
+  CHECK(second.epsilon == 0.7);
+  CHECK(second.common.lr == 0.4);
+  CHECK_FALSE(second.common.quiet);
+  CHECK(second.options.given("--epsilon"));
+}
+
+TEST_CASE("options: a configuration that does not fit is refused with its path") {
+  const TempDir dir;
+  const std::string path = dir / "config.json";
+  const auto message = [&](const std::string& config) {
+    write_file(path, config);
+    Example example;
+    return message_of<std::runtime_error>([&] { example.parse({"--config", path.c_str()}); });
+  };
+  CHECK(message(R"({"program": "mnist_mlp"})") ==
+        path + ": written by 'mnist_mlp', not by example");
+  CHECK(message(R"({"lrr": 1})") == path + ": unknown option 'lrr'");
+  CHECK(message(R"({"threads": 1})") == path + ": unknown option 'threads'");
+  CHECK(message(R"({"lr": -1})") == path + ": --lr: -1 is out of range; expected above 0");
+  CHECK(message(R"({"rule": []})").find(path + ": --rule: 'a list' is not one of") == 0);
+  Example example;
+  check_contains(message_of<std::runtime_error>([&] {
+                   example.parse({"--config", "/no/such/file"});
+                 }),
+                 "cannot read '/no/such/file': No such file");
+}
+
+TEST_CASE("options: the command line is kept as a shell would take it") {
+  Example example;
+  example.parse({"--data", "my data", "--dataset", "it's", "--out", ""});
+  CHECK(example.options.command_line() ==
+        R"(example --data 'my data' --dataset 'it'\''s' --out '')");
+}
+
+TEST_CASE("program: every way to end has its exit code and its message") {
+  std::vector<int> codes;
+  const auto run = [&](const std::function<void()>& body) {
+    codes.push_back(run_main(0, nullptr, [&](int, char**) { body(); }));
+  };
+  const auto printed = printed_by([&] {
+    run([] {});
+    run([] { throw Finished(); });
+    run([] { throw std::runtime_error("no data"); });
+    run([] { throw std::invalid_argument("[matmul] sizes"); });
+    run([] { throw std::bad_alloc(); });
+    run([] { throw UsageError("unknown option"); });
+    run([] { throw Diverged("loss became NaN"); });
+    run([] { std::cout.setstate(std::ios::badbit); });  // as when the disk is full
+  });
+  CHECK(codes == std::vector<int>{0, 0, 1, 1, 1, 2, 3, 1});
+  CHECK(
+      printed.err ==
+      "error: no data\nerror: [matmul] sizes\nerror: out of memory; hint: a smaller --batch-size\n"
+      "error: unknown option\nerror: loss became NaN\nerror: cannot write to standard output\n");
+}
+
+TEST_CASE("program: Ctrl-C is a question to the loop, and ends with 130; SIGTERM with 143") {
+  bool before = true, after = false;
+  const auto interrupt = [&](int number) {
+    return run_main(0, nullptr, [&](int, char**) {
+      before = interrupted();
+      std::raise(number);
+      after = interrupted();
+    });
+  };
+  CHECK(interrupt(SIGINT) == 130);
+  CHECK_FALSE(before);
+  CHECK(after);
+  CHECK(interrupt(SIGTERM) == 143);
+  CHECK_FALSE(before);  // each run_main starts afresh
+  CHECK(run_main(0, nullptr, [](int, char**) {}) == 0);
+}
+
+TEST_CASE("program: did_you_mean finds a near word or a beginning, and is silent otherwise") {
+  const std::vector<std::string> words = {"--epochs", "--epsilon", "st", "rebar", "relax"};
+  CHECK(did_you_mean("--epoch", words) == "; did you mean '--epochs'?");
+  CHECK(did_you_mean("--eps", words) == "; did you mean '--epsilon'?");
+  CHECK(did_you_mean("rebra", words) == "; did you mean 'rebar'?");
+  CHECK(did_you_mean("zzzzz", words).empty());
+  CHECK(did_you_mean("", words).empty());
+}
+
+TEST_CASE("files: a written file is whole, a replaced one new, and nothing else is left") {
+  const TempDir dir;
+  const std::string path = dir / "a.txt";
+  write_file(path, "old and long");
+  write_file(path, std::string("n\0w", 3));
+  CHECK(read_file(path) == std::string("n\0w", 3));
+  append_line(path, "more");
+  append_line(path, "lines");
+  CHECK(read_file(path) == std::string("n\0wmore\nlines\n", 14));
+  const auto entries = std::filesystem::directory_iterator(dir.path());
+  CHECK(std::distance(begin(entries), end(entries)) == 1);
+
+  const std::string nowhere = dir / "none/b.txt";
+  for (const auto& call : std::vector<std::function<void()>>{[&] { write_file(nowhere, ""); },
+                                                             [&] { append_line(nowhere, ""); },
+                                                             [&] { read_file(nowhere); }}) {
+    check_contains(message_of<std::runtime_error>(call), nowhere, "No such file or directory");
+  }
+  check_contains(message_of<std::runtime_error>([] { append_line("/dev/full", "x"); }),
+                 "cannot write '/dev/full'", "No space left");
+}
+
+TEST_CASE("files: a run directory is new or empty, never one with contents") {
+  const TempDir dir;
+  const std::string deep = dir / "a/b";
+  CHECK(make_run_directory(deep, "p") == deep);
+  CHECK(make_run_directory(deep, "p") == deep);  // still empty
+  write_file(deep + "/x", "");
+  check_contains(message_of<std::runtime_error>([&] { make_run_directory(deep, "p"); }), deep,
+                 "is not empty");
+  check_contains(message_of<std::runtime_error>([&] { make_run_directory(deep + "/x/y", "p"); }),
+                 deep + "/x/y", "Not a directory");
+}
+
+TEST_CASE("files: run directories without a name never coincide") {
+  const TempDir dir;
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(dir.path());
+  const std::string a = make_run_directory("", "prog"), b = make_run_directory("", "prog");
+  CHECK(std::filesystem::is_directory(a));
+  CHECK(std::filesystem::is_directory(b));
+  std::filesystem::remove_all("runs");
+  write_file("runs", "");
+  check_contains(message_of<std::runtime_error>([] { make_run_directory("", "prog"); }),
+                 "cannot create run directory 'runs/prog-", "hint: --out DIR");
+  std::filesystem::current_path(before);
+  CHECK(a.starts_with("runs/prog-"));
+  CHECK(a != b);
+}
+
+TEST_CASE("files: run_command gives the exit code, works in its folder, and -1 is for no program") {
+  const TempDir dir;
+  CHECK(run_command({"sh", "-c", "echo noise; pwd > here; exit 7"}, dir.path()) == 7);
+  CHECK(read_file(dir / "here") == std::filesystem::canonical(dir.path()).string() + "\n");
+  CHECK(run_command({"no-such-program-at-all"}, dir.path()) == -1);
+}
+
+TEST_CASE("measure: without laps all is 0; of one lap the median is the lap") {
+  StepTimer timer;
+  CHECK(timer.median_ms() == 0);
+  CHECK(timer.gemm_share() == 0);
+  timer.lap();
+  CHECK(timer.median_ms() == 1000 * timer.seconds());
+  timer.restart();
+  matmul(Tensor::ones({64, 64}), Tensor::ones({64, 64}));
+  timer.lap();
+  CHECK(timer.gemm_share() > 0);
+  CHECK(timer.gemm_share() <= 1);
+}
+
+TEST_CASE("measure: peak memory has room for what was used") {
+  const std::vector<double> block(4 << 20, 1);  // 32 MB
+  CHECK(peak_rss_mb() > 32);
+  CHECK(block.back() == 1);
+}
