@@ -1,0 +1,201 @@
+# Makefile - `make demo` shows the project at work, `make test` proves it, `make help` has the rest.
+#
+# Sources are found by their folder: a new .cpp needs no line here. A configuration is built into a
+# folder of its own: build/ (float), build/double (REAL=double), build/asan (CONFIG=asan); all of it
+# is compiled again when the flags change.
+
+VERSION := 0.1.0
+
+# Settings, to be given on the command line: make REAL=double CXXFLAGS=-march=native all
+REAL     := float
+CONFIG   := $(if $(filter double,$(REAL)),double)
+BUILD    := build
+WERROR   :=
+V        :=
+PREFIX   := /usr/local
+DESTDIR  :=
+JOBS     := $(shell nproc 2>/dev/null || echo 2)
+CXXFLAGS ?=
+LDFLAGS  ?=
+DEMO_ARGS := --epochs 10
+
+ifeq ($(CONFIG),double)
+  REAL := double
+endif
+
+OUT := $(BUILD)$(addprefix /,$(CONFIG))
+
+# What is compiled
+LAYERS   := tensor autodiff nn estimators datasets
+files     = $(sort $(wildcard $(1)))
+LIB_SRC  := $(call files,$(LAYERS:%=%/*.cpp))
+LIB_HDR  := $(call files,$(LAYERS:%=%/*.h))
+COMMON_SRC  := $(call files,examples/common/*.cpp)
+PROGRAM_SRC := $(call files,examples/*.cpp)
+TEST_SRC := $(call files,tests/*.cpp)
+CPP      := $(LIB_SRC) $(COMMON_SRC) $(PROGRAM_SRC) $(TEST_SRC)
+HEADERS  := $(LIB_HDR) $(call files,examples/common/*.h tests/*.h)
+SOURCES  := $(CPP) $(HEADERS) $(call files,tests/install/*.cpp)
+
+LIB      := $(OUT)/libstflow.a
+COMMON   := $(if $(COMMON_SRC),$(OUT)/libcommon.a)
+PROGRAMS := $(PROGRAM_SRC:examples/%.cpp=$(OUT)/%)
+TESTS    := $(OUT)/tests
+object    = $(patsubst %.cpp,$(OUT)/obj/%.o,$(1))
+
+# Flags. -ffp-contract=off: the same bits on every processor. The two -fno-... let loops vectorise
+# without the liberties of -ffast-math. -Wno-restrict: g++ 12 has false alarms (bug 105651).
+OPTIMISE := -O3
+ifeq ($(CONFIG),asan)
+  OPTIMISE := -O1 -g1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+endif
+BLAS_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags openblas 2>/dev/null))
+BLAS_LIBS   := $(shell pkg-config --libs openblas 2>/dev/null || echo -lopenblas)
+LIBS        := $(strip $(BLAS_LIBS)) -lz -fopenmp
+COMPILE = $(strip $(CXX) -std=c++20 $(OPTIMISE) -fopenmp -ffp-contract=off -fno-math-errno \
+  -fno-trapping-math -Wall -Wextra -Wshadow -Wpedantic \
+  $(if $(findstring clang,$(CXX)),,-Wno-restrict) $(if $(WERROR),-Werror) -I. $(BLAS_CFLAGS) \
+  -DSTFLOW_REAL=$(REAL) -DSTFLOW_VERSION=\"$(VERSION)\" $(CXXFLAGS))
+LINK = $(CXX) $(OPTIMISE) $(CXXFLAGS) $(LDFLAGS)
+
+# One short line a file; V=1 shows the commands.
+Q := $(if $(V),,@)
+say = @$(if $(V),:,printf '  %-5s %s\n' '$(1)' '$(2)')
+# The targets for users build in a make of their own, with all processors unless the caller chose a
+# -j. They run one after another, so that no two of these write the same file.
+SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
+ifneq ($(filter demo test smoke asan,$(MAKECMDGOALS)),)
+.NOTPARALLEL:
+endif
+
+.PHONY: help all demo test deps mnist smoke asan headers layers format format-check tidy install \
+  uninstall clean tests FORCE
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@echo "stflow $(VERSION): deep learning with discrete sampling nodes"
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo "Settings: REAL=float|double CONFIG=NAME BUILD=DIR CXX= CXXFLAGS= WERROR=1 V=1 JOBS=$(JOBS)"
+	@echo "          PREFIX=$(PREFIX) DESTDIR="
+
+all: $(LIB) $(PROGRAMS) ## the library and the example programs, into build/
+
+tests: $(TESTS) ## the test program, build/tests
+
+demo: ## install what is missing, build, train a Bernoulli VAE on real data (about two minutes)
+	@CXX='$(CXX)' tools/deps.sh demo
+	+@$(SUBMAKE) REAL=float CONFIG= all
+	$(BUILD)/bernoulli_vae $(DEMO_ARGS)
+
+test: ## install what is missing, then run every test, in float and in double
+	@CXX='$(CXX)' tools/deps.sh demo
+	+@$(SUBMAKE) REAL=float CONFIG= all tests
+	+@$(SUBMAKE) REAL=double CONFIG=double all tests
+	@MAKE='$(MAKE_COMMAND)' CXX='$(CXX)' tests/run.sh all '$(BUILD)'
+
+deps: ## install the packages that are missing (apt-get)
+	@CXX='$(CXX)' tools/deps.sh all
+
+# Compiling and linking
+
+$(OUT)/obj/%.o: %.cpp $(OUT)/flags
+	@mkdir -p $(@D)
+	$(call say,CXX,$<$(CONFIG:%= [%]))
+	$(Q)$(COMPILE) -MMD -MP -c $< -o $@
+
+$(LIB): $(call object,$(LIB_SRC)) $(OUT)/objects
+$(COMMON): $(call object,$(COMMON_SRC)) $(OUT)/objects
+$(LIB) $(COMMON):
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $(filter %.o,$^)
+
+$(PROGRAMS): $(OUT)/%: $(OUT)/obj/examples/%.o $(COMMON) $(LIB)
+	$(call say,LINK,$@)
+	$(Q)$(LINK) $^ $(LIBS) -o $@
+
+$(TESTS): $(call object,$(TEST_SRC)) $(COMMON) $(LIB) $(OUT)/objects
+	$(call say,LINK,$@)
+	$(Q)$(LINK) $(filter %.o,$^) $(COMMON) $(LIB) $(LIBS) -o $@
+
+# Two files that change only when their text does: what depends on them is then made again.
+$(OUT)/flags: export TEXT = $(COMPILE)
+$(OUT)/objects: export TEXT = $(CPP)
+$(OUT)/flags $(OUT)/objects: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' "$$TEXT" | cmp -s - $@ || printf '%s\n' "$$TEXT" > $@
+
+-include $(patsubst %.o,%.d,$(call object,$(CPP)))
+
+# Data
+
+mnist: ## download MNIST and verify it (DATA=folder; default ~/.local/share/stflow/mnist)
+	@tools/mnist.sh '$(DATA)'
+
+# Checks
+
+smoke: ## run every example program for a few seconds
+	+@$(SUBMAKE) all
+	@tests/smoke.sh $(PROGRAMS)
+
+asan: ## every test under the address, leak and undefined-behaviour sanitizers
+	+@$(SUBMAKE) REAL=double CONFIG=asan tests
+	@tests/run.sh suite '$(BUILD)/asan'
+
+headers: $(HEADERS:%=$(OUT)/headers/%.ok) ## does each header compile on its own?
+
+$(OUT)/headers/%.ok: % $(OUT)/flags
+	@mkdir -p $(@D)
+	$(call say,CHECK,$<)
+	$(Q)echo '#include "$<"' | $(COMPILE) -fsyntax-only -MMD -MP -MT $@ -MF $(@:.ok=.d) -x c++ -
+	@touch $@
+
+-include $(HEADERS:%=$(OUT)/headers/%.d)
+
+layers: ## do includes respect the layers, and files their size limits?
+	@tools/layers.sh
+
+format: ## clang-format every source
+	clang-format -i $(SOURCES)
+
+format-check: ## is every source formatted?
+	@clang-format --dry-run -Werror $(SOURCES)
+
+TIDY_CHECKS := bugprone-*,performance-*,misc-redundant-expression,$\
+  -bugprone-easily-swappable-parameters,-bugprone-narrowing-conversions,$\
+  -bugprone-implicit-widening-of-multiplication-result
+tidy: ## clang-tidy over the library and the programs (minutes)
+	clang-tidy --quiet --checks='$(TIDY_CHECKS)' $(filter-out tests/%,$(CPP)) -- \
+	  -std=c++20 -I. $(BLAS_CFLAGS) -DSTFLOW_REAL=$(REAL) -DSTFLOW_VERSION=\"$(VERSION)\"
+
+# Installing: headers, library and a pkg-config file
+
+define PC_FILE
+prefix=$(PREFIX)
+includedir=$${prefix}/include
+libdir=$${prefix}/lib
+
+Name: stflow
+Description: Deep learning with discrete sampling nodes and a choice of gradient estimators
+Version: $(VERSION)
+Cflags: -std=c++20 -DSTFLOW_REAL=$(REAL) -I$${includedir}/stflow
+Libs: -L$${libdir} -lstflow $(LIBS)
+endef
+
+install: export PC_TEXT = $(PC_FILE)
+install: $(LIB) ## install headers, library and stflow.pc (PREFIX, DESTDIR)
+	@for header in $(LIB_HDR); do \
+	  install -D -m 644 $$header "$(DESTDIR)$(PREFIX)/include/stflow/$$header" || exit 1; done
+	@install -D -m 644 $(LIB) "$(DESTDIR)$(PREFIX)/lib/libstflow.a"
+	@install -d "$(DESTDIR)$(PREFIX)/lib/pkgconfig"
+	@printf '%s\n' "$$PC_TEXT" > "$(DESTDIR)$(PREFIX)/lib/pkgconfig/stflow.pc"
+	@echo "installed stflow $(VERSION) ($(REAL)) in $(DESTDIR)$(PREFIX)"
+
+uninstall: ## remove what install put there
+	rm -rf "$(DESTDIR)$(PREFIX)/include/stflow"
+	rm -f "$(DESTDIR)$(PREFIX)/lib/libstflow.a" "$(DESTDIR)$(PREFIX)/lib/pkgconfig/stflow.pc"
+
+clean: ## remove build/
+	rm -rf '$(BUILD)'
