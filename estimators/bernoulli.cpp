@@ -23,6 +23,8 @@ Var Bernoulli::entropy() const { return sum(softplus(logits()) - probs() * logit
 Tensor Bernoulli::states() const { return all_states(2, param().dim(-1), law()); }
 
 Var Bernoulli::relaxed(const Var& temperature, Rng& rng) const {
+  CHECK_ARG(temperature.item() > 0, "[relaxed] temperature must be positive, got ",
+            temperature.item());
   return sigmoid(noisy_logits(rng.uniform(logits().shape())) / temperature);
 }
 

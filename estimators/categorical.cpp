@@ -53,6 +53,8 @@ Tensor Categorical::states() const {
 }
 
 Var Categorical::relaxed(const Var& temperature, Rng& rng) const {
+  CHECK_ARG(temperature.item() > 0, "[relaxed] temperature must be positive, got ",
+            temperature.item());
   const Var noisy = logits() + Var(gumbel(rng.uniform(logits().shape())));
   return join(softmax(split(noisy / temperature)));
 }

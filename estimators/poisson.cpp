@@ -8,7 +8,8 @@
 namespace stflow {
 namespace {
 
-constexpr int64_t kGrain = 1024;  // a draw or a sum costs about 100 elementwise steps
+constexpr int64_t kGrain = 1024;    // a draw or a sum costs about 100 elementwise steps
+constexpr real kLargestRate = 1e6;  // float holds counts exactly up to 2^24
 
 }  // namespace
 
@@ -51,8 +52,8 @@ int64_t poisson_support(double rate) {
 Poisson::Poisson(const Var& rate) : Distribution(rate) {
   for (int64_t i = 0; i < rate.value().numel(); ++i) {
     const real lambda = rate.value()[i];
-    CHECK_ARG(lambda > 0 && std::isfinite(lambda), "[Poisson] rate ", lambda, " at position ", i,
-              " is not positive and finite");
+    CHECK_ARG(lambda > 0 && lambda <= kLargestRate, "[Poisson] rate ", lambda, " at position ", i,
+              " is not between 0 and ", kLargestRate);
   }
 }
 

@@ -15,7 +15,7 @@ namespace stflow {
 
 class Poisson : public Distribution {
  public:
-  /// Rates must be positive and finite.
+  /// Rates must be positive and at most a million.
   explicit Poisson(const Var& rate);
   static Poisson from_log_rate(const Var& log_rate) { return Poisson(exp(log_rate)); }
 

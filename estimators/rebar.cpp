@@ -9,7 +9,7 @@
 // from f(b) and adding back its expectation's gradient, which is pathwise, changes nothing on
 // average. The rest of the trick is z~, a fresh draw of z given b: E[c(z~) | b] is what the score
 // need not see, and its own gradient, through z~ at fixed b and v, is the last term. z~ depends on
-// `a` also through p inside its noise; detaching that is the classic mistake (74 % bias on
+// `a` also through p inside its noise; detaching that is the classic mistake (71 % bias on
 // bernoulli4). With several layers, f's layers above are sampled in the first call and relaxed in
 // the other two.
 #include <cmath>
