@@ -47,14 +47,15 @@ std::string environment(const char* variable) {
   return value ? value : "";
 }
 
+std::string file_stem(Split split) { return split == Split::train ? "train" : "t10k"; }
+
 /// The file of either spelling, raw or gzip, or nothing. `part` is images-idx3 or labels-idx1.
 std::optional<fs::path> find_file(const fs::path& folder, Split split, const std::string& part) {
-  const std::string stem = split == Split::train ? "train" : "t10k";
   std::string dotted = part;
   dotted.replace(part.find('-'), 1, ".");
   for (const std::string& spelling : {part, dotted}) {
     for (const char* ending : {"-ubyte", "-ubyte.gz"}) {
-      const fs::path path = folder / (stem + "-" + spelling + ending);
+      const fs::path path = folder / (file_stem(split) + "-" + spelling + ending);
       if (fs::is_regular_file(path)) return path;
     }
   }
@@ -141,7 +142,8 @@ Dataset load_dataset(const std::string& name, const std::string& data_dir, Split
         folders += (folders.empty() ? "" : ", ") + folder.string();
       }
       throw std::runtime_error("dataset '" + name + "' not found\nlooked in: " + folders +
-                               "\nhint: " + entry.hint);
+                               " (for " + file_stem(split) +
+                               "-images-idx3-ubyte, or with .gz)\nhint: " + entry.hint);
     }
   }
   return generate_digits(split == Split::train ? kGeneratedTrain : kGeneratedTest, kGeneratedSeed,

@@ -55,6 +55,8 @@ void train(int argc, char** argv) {
   options.add("--epsilon", rule_options.mmd.epsilon, "step of rule mmd's flow", above(0));
   options.add("--samples", rule_options.samples, "draws a node (st, mmd, none)", at_least(1));
   options.add("--nll-samples", nll_samples, "of the final importance bound; 0: none", at_least(0));
+  options.only_with("--rule", {"mmd"}, {"--bandwidth", "--epsilon"});
+  options.only_with("--rule", {"st", "mmd", "none"}, {"--samples"});
   options.add_common(common);
   options.parse(argc, argv);
 
@@ -67,9 +69,7 @@ void train(int argc, char** argv) {
   inputs = model.pm1 ? "pm1" : "01";
   prior = model.learned_prior ? "learned" : "fixed";
   Vae vae(model, init_rng);
-  for (size_t layer = 0; layer < model.sizes.size(); ++layer) {
-    vae.rules.push_back(make_rule(rule, rule_options));
-  }
+  while (vae.rules.size() < model.sizes.size()) vae.rules.push_back(make_rule(rule, rule_options));
   optim::Adam adam(vae.weights(), {.lr = common.lr});
   std::optional<optim::SGD> prior_sgd;  // the protocol of ARM (Yin & Zhou 2019)
   if (model.learned_prior)
@@ -78,8 +78,7 @@ void train(int argc, char** argv) {
   Run run(options, common, data.all());
   const DataLoader loader(data.train, {.batch_size = common.batch_size, .seed = seed});
   run.start(common.epochs * loader.batches());
-  VaeEvaluation validation{}, test{};
-  double train_neg_elbo = 0;
+  double train_neg_elbo = 0, test_neg_elbo = 0;
   for (int64_t epoch = 1; epoch <= common.epochs && !interrupted(); ++epoch) {
     double total = 0;
     int64_t images = 0;
@@ -97,12 +96,12 @@ void train(int argc, char** argv) {
     }
     train_neg_elbo = total / static_cast<double>(images);
     Rng evaluation_rng(seed, 2);
-    validation = evaluate(vae, data.validation, 0, evaluation_rng);
-    test = evaluate(vae, data.test, epoch == common.epochs ? nll_samples : 0, evaluation_rng);
+    const double validation_neg_elbo = mean_neg_elbo(vae, data.validation, evaluation_rng);
+    test_neg_elbo = mean_neg_elbo(vae, data.test, evaluation_rng);
     run.epoch({{"epoch", epoch},
                {"train_neg_elbo", train_neg_elbo},
-               {"validation_neg_elbo", validation.neg_elbo},
-               {"test_neg_elbo", test.neg_elbo}});
+               {"validation_neg_elbo", validation_neg_elbo},
+               {"test_neg_elbo", test_neg_elbo}});
     nn::save_safetensors(run.path("model.safetensors"), vae.state_dict());
   }
 
@@ -110,8 +109,8 @@ void train(int argc, char** argv) {
   run.plot_metrics("curves", "-ELBO (nats per image)",
                    {"train_neg_elbo", "validation_neg_elbo", "test_neg_elbo"});
   run.finish({{"train_neg_elbo", train_neg_elbo},
-              {"test_neg_elbo", test.neg_elbo},
-              {"test_nll", test.nll},
+              {"test_neg_elbo", test_neg_elbo},
+              {"test_nll", mean_nll(vae, data.test, nll_samples, rng)},
               {"nll_samples", nll_samples}});
 }
 

@@ -7,6 +7,7 @@
 #include "autodiff/grad.h"
 #include "autodiff/graph_print.h"
 #include "estimators/estimators.h"
+#include "examples/common/options.h"
 #include "examples/common/program.h"
 
 using namespace stflow;
@@ -66,7 +67,9 @@ void show_graph() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return run_main(argc, argv, [](int, char**) {
+  return run_main(argc, argv, [](int count, char** words) {
+    Options("hello_autodiff", "Shows gradients, gradients of gradients, and a sampling node.")
+        .parse(count, words);
     differentiate();
     compare_rules();
     show_graph();

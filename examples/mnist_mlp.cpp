@@ -68,8 +68,12 @@ void train(int argc, char** argv) {
   options.add("--image-size", image_size, "resize --images to squares of this side; 0: as they are",
               between(0, 1024));
   options.add("--dropout", drop, "fraction of hidden units left out in training", between(0, 0.9));
+  options.only_with("--images", {}, {"--colour", "--image-size"});
   options.add_common(common);
   options.parse(argc, argv);
+  if (!images.empty() && (common.dataset != "auto" || !common.data.empty())) {
+    throw UsageError("--images replaces --dataset and --data; give one or the other");
+  }
 
   const DataParts data =
       images.empty() ? load_parts(common) : load_image_parts(common, images, colour, image_size);
@@ -83,6 +87,8 @@ void train(int argc, char** argv) {
   run.start(common.epochs * loader.batches());
   Score test{};
   for (int64_t epoch = 1; epoch <= common.epochs && !interrupted(); ++epoch) {
+    // The learning rate falls linearly, so that the last epochs settle.
+    adam.options.lr = common.lr * (1 - double(epoch - 1) / double(common.epochs));
     double total = 0;
     int64_t seen = 0;
     for (const Batch& batch : loader.epoch(epoch)) {

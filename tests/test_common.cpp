@@ -64,7 +64,6 @@ TEST_CASE("record: JSON keeps order, types and digits, and comes back the same")
       R"({"z":true,"a":7,"x":0.1,"text":"say \"hi\"","list":[{"path":"p"},{}]})";
   CHECK(to_json(record) == json);
   CHECK(to_json(record_from_json(json, "test")) == json);
-  CHECK(to_json({{"nan", std::nan("")}}) == R"({"nan":null})");
   CHECK(to_json({{"path", "\xff"}}).size() > 0);  // not UTF-8, as a path may be
 }
 
@@ -73,8 +72,15 @@ TEST_CASE("record: text that is no object of plain values is refused with its so
     return message_of<std::runtime_error>([&] { record_from_json(text, "config.json"); });
   };
   check_contains(message("<html>"), "config.json: not JSON", "byte 1 of 6");
+  check_contains(message(R"({"lr": 1)"), "config.json: not JSON: ends too early");
   check_contains(message("[1]"), "config.json: expected a JSON object, found array");
   check_contains(message(R"({"lr": null})"), "config.json: 'lr' is neither");
+}
+
+TEST_CASE("record: a number that was not measured is a dash for people, null in JSON") {
+  CHECK(text_of(std::nan("")) == "-");
+  CHECK(text_of(2.5) == "2.50000");
+  CHECK(to_json({{"nan", std::nan("")}}) == R"({"nan":null})");
 }
 
 TEST_CASE("record: set_value replaces in place or appends") {
@@ -191,7 +197,7 @@ TEST_CASE("options: a configuration that does not fit is refused with its path")
   };
   CHECK(message(R"({"program": "mnist_mlp"})") ==
         path + ": written by 'mnist_mlp', not by example");
-  CHECK(message(R"({"lrr": 1})") == path + ": unknown option 'lrr'");
+  CHECK(message(R"({"lrr": 1})") == path + ": unknown option 'lrr'; did you mean 'lr'?");
   CHECK(message(R"({"threads": 1})") == path + ": unknown option 'threads'");
   CHECK(message(R"({"lr": -1})") == path + ": --lr: -1 is out of range; expected above 0");
   CHECK(message(R"({"rule": []})").find(path + ": --rule: 'a list' is not one of") == 0);
@@ -202,11 +208,26 @@ TEST_CASE("options: a configuration that does not fit is refused with its path")
                  "cannot read '/no/such/file': No such file");
 }
 
+TEST_CASE("options: one that has no effect beside the others is warned of, if it was typed") {
+  const auto warning = [](std::vector<const char*> words) {
+    return printed_by([&] {
+             Example example;
+             example.options.only_with("--rule", {"mmd"}, {"--epsilon"});
+             example.options.only_with("--out", {}, {"--no-plots"});
+             example.parse(words);
+           })
+        .err;
+  };
+  CHECK(warning({"--epsilon", "1"}) == "warning: --epsilon has no effect with --rule st\n");
+  CHECK(warning({"--no-plots"}) == "warning: --no-plots has no effect without --out\n");
+  CHECK(warning({"--rule", "st"}).empty());
+  CHECK(warning({"--rule", "mmd", "--epsilon", "1", "--out", "x", "--no-plots"}).empty());
+}
+
 TEST_CASE("options: the command line is kept as a shell would take it") {
   Example example;
-  example.parse({"--data", "my data", "--dataset", "it's", "--out", ""});
-  CHECK(example.options.command_line() ==
-        R"(example --data 'my data' --dataset 'it'\''s' --out '')");
+  example.parse({"--data", "", "--out", "it's mine"});
+  CHECK(example.options.command_line() == R"(example --data '' --out 'it'\''s mine')");
 }
 
 TEST_CASE("program: every way to end has its exit code and its message") {

@@ -342,7 +342,7 @@ TEST_CASE("run: with --quiet only the results are printed") {
   CHECK(printed.err.find("epoch") == std::string::npos);
 }
 
-TEST_CASE("run: a loss that is not finite ends it, naming the place and the last good model") {
+TEST_CASE("run: a number that is not finite ends it, naming the place and the last good model") {
   const TempDir dir;
   const std::string out = dir / "run";
   Example example(out, {"--quiet"});
@@ -350,10 +350,14 @@ TEST_CASE("run: a loss that is not finite ends it, naming the place and the last
   run.step(1);
   check_contains(message_of<Diverged>([&] { run.step(INFINITY); }), "infinite at epoch 1, step 2",
                  "last good model: none yet", "hint: lower --lr");
-  printed_by([&] { run.epoch({{"epoch", 1}}); });
+  printed_by([&] { run.epoch({{"epoch", 1}, {"test_loss", 1.0}}); });
   write_file(run.path("model.safetensors"), "");
   check_contains(message_of<Diverged>([&] { run.step(NAN); }), "NaN at epoch 2, step 1",
                  "last good model: " + out + "/model.safetensors");
+  check_contains(message_of<Diverged>([&] {
+                   run.epoch({{"epoch", 2}, {"test_loss", NAN}});
+                 }),
+                 "test_loss became NaN at epoch 2, step 1");
 }
 
 TEST_CASE("run: rows keep their columns, plots name existing ones, data is named") {

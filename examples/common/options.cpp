@@ -10,8 +10,10 @@
 #include <cmath>
 #include <functional>
 #include <iostream>
+#include <sstream>
 #include <string_view>
 
+#include "datasets/catalog.h"
 #include "examples/common/files.h"
 #include "examples/common/program.h"
 #include "tensor/check.h"
@@ -21,6 +23,7 @@ namespace stflow {
 namespace {
 
 constexpr double kMaxThreads = 256;
+constexpr size_t kHelpWidth = 80, kHelpColumn = 30;  // where CLI11 begins the texts
 
 std::string expected(const Range& range) {
   const char* low = range.low_included ? "at least " : "above ";
@@ -73,12 +76,24 @@ std::string shell_quoted(const std::string& word) {
   return quoted + "'";
 }
 
-/// CLI11's help without its doubled blank lines.
+/// CLI11's help without its doubled blank lines, its texts broken to fit a terminal.
 std::string help_text(const CLI::App& app) {
   std::string text = app.help();
   for (size_t at; (at = text.find("\n\n\n")) != std::string::npos;) text.erase(at, 1);
   while (text.ends_with("\n\n")) text.pop_back();
-  return text;
+
+  std::istringstream lines(text);
+  std::string result;
+  for (std::string line; std::getline(lines, line); result += line + "\n") {
+    const size_t indent = line.starts_with("  -") ? kHelpColumn : 0;
+    for (size_t space; line.size() > kHelpWidth;) {
+      space = line.rfind(' ', kHelpWidth);
+      if (space == std::string::npos || space <= indent) break;  // one long word
+      result += line.substr(0, space) + "\n";
+      line = std::string(indent, ' ') + line.substr(space + 1);
+    }
+  }
+  return result;
 }
 
 }  // namespace
@@ -175,7 +190,9 @@ void Options::add_common(CommonOptions& common) {
   common_ = &common;
   group_ = "Common options";
   add("--data", common.data, "Directory to look for data sets in first", "DIR");
-  add("--dataset", common.dataset, "Name of the data set", "NAME");
+  choice("--dataset", common.dataset, dataset_names(),
+         "Data set; auto takes the first of the others that is found");
+  only_with("--dataset", {"auto", "mnist", "fashion-mnist"}, {"--data"});
   add("--epochs", common.epochs, "Passes over the training data", at_least(1));
   add("--batch-size", common.batch_size, "Examples in a training step", at_least(1));
   add("--lr", common.lr, "Learning rate", above(0));
@@ -190,6 +207,11 @@ void Options::add_common(CommonOptions& common) {
   flag("--no-plots", common.no_plots, "Draw no pictures");
   for (size_t i = kept; i < entries_.size(); ++i) entries_[i]->in_config = false;
   group_ = "Options";
+}
+
+void Options::only_with(const std::string& other, const std::vector<std::string>& values,
+                        const std::vector<std::string>& names) {
+  conditions_.push_back({other, values, names});
 }
 
 void Options::parse(int argc, const char* const* argv) {
@@ -229,7 +251,20 @@ void Options::parse(int argc, const char* const* argv) {
     entry->assign(entry->option->as<std::string>());
     entry->given = true;
   }
+  warn_without_effect();
   if (common_) set_num_threads(static_cast<int>(common_->threads));
+}
+
+void Options::warn_without_effect() const {
+  for (const auto& [other, values, names] : conditions_) {
+    const std::string value = text_of(find_entry(other)->value());
+    const bool met = values.empty() ? !value.empty() : std::ranges::count(values, value) > 0;
+    const std::string found = value.empty() ? "without " + other : "with " + other + " " + value;
+    for (const std::string& name : names) {
+      if (met || find_entry(name)->option->count() == 0) continue;
+      std::cerr << concat_message("warning: ", name, " has no effect ", found, "\n");
+    }
+  }
 }
 
 void Options::unknown(const std::string& word) const {
@@ -264,7 +299,12 @@ void Options::read_config(const std::string& path) {
       return candidate->in_config && candidate->key() == field.name;
     });
     if (entry == entries_.end()) {
-      throw std::runtime_error(concat_message(path, ": unknown option '", field.name, "'"));
+      std::vector<std::string> keys;
+      for (const auto& known : entries_) {
+        if (known->in_config) keys.push_back(known->key());
+      }
+      throw std::runtime_error(concat_message(path, ": unknown option '", field.name, "'",
+                                              did_you_mean(field.name, keys)));
     }
     try {
       (*entry)->assign(text);

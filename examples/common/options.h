@@ -67,10 +67,14 @@ class Options {
   /// All of CommonOptions, and --config; parse() then also sets the number of threads.
   void add_common(CommonOptions& common);
 
+  /// Says that options matter only while `other` has one of `values` (any but an empty text, if
+  /// there are none): parse() warns when one is typed in vain.
+  void only_with(const std::string& other, const std::vector<std::string>& values,
+                 const std::vector<std::string>& names);
+
   /// Reads the command line into the variables. --help and --version print to standard output and
   /// throw Finished. Throws UsageError for a mistake on the command line, std::runtime_error for
-  /// one in the
-  /// --config file.
+  /// one in the --config file.
   void parse(int argc, const char* const* argv);
 
   /// Did the user give "--name", on the command line or in the --config file?
@@ -84,17 +88,23 @@ class Options {
 
  private:
   struct Entry;
+  struct Condition {
+    std::string other;
+    std::vector<std::string> values, names;
+  };
 
   Entry& append(const std::string& name, const std::string& metavar, const std::string& help,
                 const std::string& default_text);
   Entry* find_entry(const std::string& name) const;
   [[noreturn]] void unknown(const std::string& word) const;
   void read_config(const std::string& path);
+  void warn_without_effect() const;
 
   std::string program_, command_line_, config_, group_ = "Options";
   const CommonOptions* common_ = nullptr;
   std::unique_ptr<CLI::App> parser_;
   std::vector<std::unique_ptr<Entry>> entries_;
+  std::vector<Condition> conditions_;
 };
 
 }  // namespace stflow

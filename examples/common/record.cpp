@@ -5,6 +5,7 @@
 #include "examples/common/record.h"
 
 #include <charconv>
+#include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <type_traits>
@@ -98,6 +99,7 @@ Record record_from_json(const std::string& text, const std::string& source) {
   try {
     json = Json::parse(text);
   } catch (const Json::parse_error& error) {
+    if (error.byte > text.size()) throw std::runtime_error(source + ": not JSON: ends too early");
     throw std::runtime_error(concat_message(source, ": not JSON (byte ", error.byte, " of ",
                                             text.size(), " is where it breaks)"));
   }
@@ -108,6 +110,7 @@ std::string text_of(const Value& value) {
   if (const bool* truth = std::get_if<bool>(&value)) return *truth ? "yes" : "no";
   if (const int64_t* whole = std::get_if<int64_t>(&value)) return std::to_string(*whole);
   if (const double* x = std::get_if<double>(&value)) {
+    if (std::isnan(*x)) return "-";
     char digits[32];
     std::snprintf(digits, sizeof digits, "%#.6g", *x);
     return digits;

@@ -33,7 +33,8 @@ std::string to_json(const Record& record, int indent = -1);
 /// is no object, or holds a null or a list of anything but objects.
 Record record_from_json(const std::string& text, const std::string& source);
 
-/// One value for people: numbers with six significant digits, truth as yes/no.
+/// One value for people: numbers with six significant digits, truth as yes/no, NaN (not
+/// measured) as a dash.
 std::string text_of(const Value& value);
 
 /// Header and rows, all with the same names, as comma-separated text that loses no digits.

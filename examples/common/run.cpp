@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "datasets/catalog.h"
 #include "examples/common/files.h"
 #include "examples/common/program.h"
 #include "tensor/blas.h"
@@ -76,7 +77,9 @@ Run::Run(const Options& options, const CommonOptions& common, const std::vector<
     : common_(common), config_(options.values()) {
   CHECK_ARG(!data.empty(), "[Run] expected at least one data set");
   dataset_ = data[0].name;
-  if (common.dataset == "auto") set_value(config_, "dataset", dataset_);
+  if (common.dataset == "auto" && std::ranges::count(dataset_names(), dataset_)) {
+    set_value(config_, "dataset", dataset_);  // not "images", which --dataset would not take
+  }
   directory_ = make_run_directory(common.out, options.program());
 
   manifest_ = {
@@ -101,6 +104,7 @@ Run::Run(const Options& options, const CommonOptions& common, const std::vector<
 }
 
 void Run::start(int64_t steps) {
+  if (interrupted()) throw Finished();
   progress_ = std::make_unique<Progress>(steps, Progress::standard_error(common_.quiet));
   timer_.restart();
 }
@@ -108,18 +112,20 @@ void Run::start(int64_t steps) {
 void Run::step(double loss) {
   timer_.lap();
   ++steps_in_epoch_;
-  const size_t epoch = rows_.size() + 1;
-  if (!std::isfinite(loss)) {
-    const std::string model = path("model.safetensors");
-    throw Diverged(concat_message(
-        "loss became ", std::isnan(loss) ? "NaN" : "infinite", " at epoch ", epoch, ", step ",
-        steps_in_epoch_, "; last good model: ", std::filesystem::exists(model) ? model : "none yet",
-        "; hint: lower --lr"));
-  }
+  check_finite("loss", loss);
   if (progress_) {
     progress_->advance(
-        concat_message("epoch ", epoch, "/", common_.epochs, "  loss ", text_of(loss)));
+        concat_message("epoch ", rows_.size() + 1, "/", common_.epochs, "  loss ", text_of(loss)));
   }
+}
+
+void Run::check_finite(const std::string& name, double number) const {
+  if (std::isfinite(number)) return;
+  const std::string model = path("model.safetensors");
+  throw Diverged(
+      concat_message(name, " became ", std::isnan(number) ? "NaN" : "infinite", " at epoch ",
+                     rows_.size() + 1, ", step ", steps_in_epoch_, "; last good model: ",
+                     std::filesystem::exists(model) ? model : "none yet", "; hint: lower --lr"));
 }
 
 void Run::epoch(const Record& numbers) {
@@ -127,6 +133,7 @@ void Run::epoch(const Record& numbers) {
   CHECK_ARG(first || csv_header(numbers) == csv_header(rows_[0]),
             "[Run::epoch] expected the columns of the first row, ", csv_header(rows_[0]), ", got ",
             csv_header(numbers));
+  for (const Field& field : numbers) check_finite(field.name, as_number(field.value));
   if (first) append_line(path("metrics.csv"), csv_header(numbers));
   append_line(path("metrics.csv"), csv_row(numbers));
   append_line(path("metrics.jsonl"), to_json(numbers));

@@ -33,11 +33,13 @@ class Run {
   std::string path(const std::string& name) const { return directory_ + "/" + name; }
 
   /// Training starts now and will take this many steps: starts the clock and the progress bar.
+  /// Ctrl-C while the data was read ends the program here, for there is nothing to save yet.
   void start(int64_t steps);
   /// A training step with this loss is done. Throws Diverged when the loss is not finite.
   void step(double loss);
   /// An epoch is done: its numbers become a line on the console and a row of metrics.csv and
-  /// metrics.jsonl. The first row fixes names and order; the first number is the epoch.
+  /// metrics.jsonl. The first row fixes names and order; the first number is the epoch. Throws
+  /// Diverged when one is not finite.
   void epoch(const Record& numbers);
 
   /// Tells the user something on standard error, unless --quiet.
@@ -58,6 +60,7 @@ class Run {
 
  private:
   void write_manifest() const;
+  void check_finite(const std::string& name, double number) const;
 
   const CommonOptions& common_;
   Record config_, manifest_;

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "datasets/data_loader.h"
+#include "examples/common/program.h"
 
 namespace stflow {
 
@@ -45,6 +46,7 @@ Bernoulli Vae::decode(size_t layer, const Var& z) const {
 
 Var Vae::neg_elbo(const Var& v, const Scope& scope, size_t layer) const {
   const Bernoulli q = encode(layer, v);
+  if (!all_finite(q.logits().value())) return sum(q.logits(), {-1});  // no such law: diverged
   return expect(q, rules.at(layer), scope, [&](const Var& z, const Scope& inner) {
     // -log p(z): the prior's, or bounded by the layer above
     const Var above = layer + 1 < encoders.size() ? neg_elbo(z, inner, layer + 1)
@@ -75,24 +77,31 @@ Tensor Vae::reconstruct(const Tensor& x, Rng& rng) const {
   return decode(0, encode(0, x).sample(rng)).probs().value();
 }
 
-VaeEvaluation evaluate(const Vae& vae, const Dataset& data, int64_t nll_samples, Rng& rng) {
+double mean_neg_elbo(const Vae& vae, const Dataset& data, Rng& rng) {
   const NoGradGuard no_grad;
-  VaeEvaluation total{0, 0};
+  double total = 0;
   const DataLoader loader(data, {.batch_size = 500, .shuffle = false});
   for (const Batch& batch : loader.epoch(0)) {
-    const Scope scope{rng};
-    total.neg_elbo += sum(vae.neg_elbo(batch.x, scope)).item();
-    if (nll_samples == 0) continue;
+    total += sum(vae.neg_elbo(batch.x, Scope{rng})).item();
+  }
+  return total / static_cast<double>(data.size());
+}
+
+double mean_nll(const Vae& vae, const Dataset& data, int64_t samples, Rng& rng) {
+  if (samples == 0) return std::nan("");
+  const NoGradGuard no_grad;
+  double total = 0;
+  const DataLoader loader(data, {.batch_size = 500, .shuffle = false});
+  for (const Batch& batch : loader.epoch(0)) {
     std::vector<Tensor> log_weights;
-    for (int64_t s = 0; s < nll_samples; ++s) {
-      log_weights.push_back(per_row(neg(vae.neg_elbo(batch.x, scope).value())));
+    for (int64_t s = 0; s < samples; ++s) {
+      if (interrupted()) return std::nan("");
+      log_weights.push_back(per_row(neg(vae.neg_elbo(batch.x, Scope{rng}).value())));
     }
     const double log_sum = sum(logsumexp(concat(log_weights, -1), {-1})).item();
-    total.nll -= log_sum - static_cast<double>(batch.size()) * std::log(nll_samples);
+    total -= log_sum - static_cast<double>(batch.size()) * std::log(samples);
   }
-  const auto images = static_cast<double>(data.size());
-  const double nll = nll_samples > 0 ? total.nll / images : std::nan("");
-  return {total.neg_elbo / images, nll};
+  return total / static_cast<double>(data.size());
 }
 
 }  // namespace stflow

@@ -34,7 +34,7 @@ struct Vae : nn::Module {
   Vae(const VaeOptions& options, Rng& rng);
 
   /// -ELBO of each example with z drawn from q: v [...,B,D] -> [...,B], nats. For layers above the
-  /// first, v is the sample of the layer below.
+  /// first, v is the sample of the layer below. Not finite once the weights are not.
   Var neg_elbo(const Var& v, const Scope& scope, size_t layer = 0) const;
 
   /// P(x = 1) for sampled images: [count, D].
@@ -57,12 +57,12 @@ struct Vae : nn::Module {
   bool pm1_;
 };
 
-struct VaeEvaluation {
-  double neg_elbo;  // one sample an image
-  double nll;       // -log(1/S sum_s exp(-neg_elbo_s)), the importance bound (Burda et al. 2016)
-};
+/// Mean -ELBO over a dataset with one sample an image, nats per image.
+double mean_neg_elbo(const Vae& vae, const Dataset& data, Rng& rng);
 
-/// Means over a dataset, nats per image; S = nll_samples, with 0 the bound is NaN.
-VaeEvaluation evaluate(const Vae& vae, const Dataset& data, int64_t nll_samples, Rng& rng);
+/// Mean over a dataset of -log(1/S sum_s exp(-neg_elbo_s)) with S = samples an image, the
+/// importance bound of -log p(x) (Burda et al. 2016), nats per image. NaN when `samples` is 0 or
+/// Ctrl-C ended it.
+double mean_nll(const Vae& vae, const Dataset& data, int64_t samples, Rng& rng);
 
 }  // namespace stflow

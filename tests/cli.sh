@@ -1,0 +1,364 @@
+#!/usr/bin/env bash
+# cli.sh BUILD - the command lines of the programs in BUILD as their users meet them: exit codes, messages,
+# streams, run directories, signals. A line "ok NAME" or "FAIL NAME" for each test; exit code 1 if any failed.
+#
+# It needs no data set: small IDX and PNG files are written here byte by byte.
+set -u
+build=$(realpath "$1")
+export OMP_WAIT_POLICY=passive  # other tests may be running
+failed=0
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 130' INT TERM
+cd "$scratch" || exit 1
+unset STFLOW_DATA
+export XDG_DATA_HOME=$scratch/none
+
+# ---- helpers ----
+
+result() {  # NAME PROBLEM, which is empty when all is well
+  if [ -z "$2" ]; then
+    echo "ok $1"
+  else
+    failed=1
+    echo "FAIL $1"
+    echo "  $2"
+    sed 's/^/  stdout: /' out | head -n 20
+    sed 's/^/  stderr: /' err | head -n 20
+  fi
+}
+
+run() {  # COMMAND... -> status, files out and err
+  timeout -k 1 60 "$@" > out 2> err < /dev/null
+  status=$?
+}
+
+# What is true of every run: its exit code, the texts it prints, one error message if it failed, none if not.
+verify() {  # CODE NAME TEXT...
+  local code=$1 name=$2 text problem='' errors=0
+  shift 2
+  [[ $code = [123] ]] && errors=1
+  [ "$status" = "$code" ] || problem="exit code $status, not $code"
+  for text in "$@"; do
+    grep -qF -- "$text" out err || problem="nothing says: $text"
+  done
+  [ "$(grep -c '^error: ' err)" = $errors ] || problem="expected $errors lines that begin with 'error: '"
+  ! grep -q $'\r' out err || problem='a carriage return, but there is no terminal'
+  result "$name" "$problem"
+}
+
+expect_exit() {  # CODE NAME TEXT... -- COMMAND...
+  local words=()
+  while [ "$1" != -- ]; do
+    words+=("$1")
+    shift
+  done
+  run "${@:2}"
+  if [ "${words[0]}" != 0 ] && [ -s out ]; then
+    result "${words[1]}" 'a failed run printed to standard output'
+  else
+    verify "${words[@]}"
+  fi
+}
+
+check() {  # NAME COMMAND..., which must succeed
+  local problem=''
+  "${@:2}" > out 2> err || problem="failed: ${*:2}"
+  result "$1" "$problem"
+}
+
+# Starts a training, does ACTION (which may use $pid) after its first epoch, waits for the end.
+at_first_epoch() {  # ACTION COMMAND...
+  timeout -k 1 60 "${@:2}" > pipe 2> err < /dev/null &
+  pid=$!
+  {
+    read -r _ && read -r _  # the header and the first epoch
+    eval "$1"
+    cat
+  } < pipe > out
+  wait $pid
+  status=$?
+}
+
+# ---- data ----
+
+bytes() { printf "$(sed 's/ //g; s/../\\x&/g' <<< "$*")"; }  # 00ff ... -> two bytes ...
+be32() { bytes "$(printf '%08x ' "$@")"; }
+pixels() { seq 100000 999999 | head -c "$1"; }
+images() { be32 $((0x803)) "$1" "$2" "$2"; pixels $(($1 * $2 * $2)); }  # COUNT SIDE
+labels() {  # COUNT
+  local i
+  be32 $((0x801)) "$1"
+  for ((i = 0; i < $1; i++)); do printf "\\$((i % 8))"; done
+}
+dataset() {  # DIR SIDE TRAIN TEST
+  mkdir -p "$1"
+  images "$3" "$2" > "$1/train-images-idx3-ubyte"
+  labels "$3" > "$1/train-labels-idx1-ubyte"
+  images "$4" "$2" | gzip > "$1/t10k-images.idx3-ubyte.gz"
+  labels "$4" | gzip > "$1/t10k-labels.idx1-ubyte.gz"
+}
+spoil() {  # FILE of the data set bad becomes standard input
+  rm -rf bad
+  cp -r tiny bad
+  rm "bad/${1%.gz}"
+  cat > "bad/$1"
+}
+
+png_head='89504e470d0a1a0a 0000000d49484452'
+png_1x1() {
+  bytes "$png_head 0000000100000001 0800000000 3a7e9b55 0000000a49444154 789c636000000002 0001 48afa471" \
+    0000000049454e44ae426082
+}
+huge_png() { bytes "$png_head 00004e2000004e20 0800000000 00000000"; }
+picture() { rm -rf pictures; mkdir -p pictures/a; cat > pictures/a/x.png; }
+
+dataset tiny 4 60 20
+dataset medium 28 300 100
+mkfifo pipe
+short=(--dataset mnist --epochs 1 --no-plots)
+vae=("$build/bernoulli_vae" --data tiny "${short[@]}")
+mlp=("$build/mnist_mlp" --data tiny "${short[@]}")
+bad=("$build/bernoulli_vae" --data bad "${short[@]}")
+folder=("$build/mnist_mlp" --epochs 1 --no-plots --images)
+
+# ---- help and wrong usage ----
+
+expect_exit 0 'hello_autodiff runs' 'dy/dx = 1.18157' 'bernoulli[mmd]*' -- "$build/hello_autodiff"
+expect_exit 0 'hello_autodiff has help' 'Usage: hello_autodiff' -- "$build/hello_autodiff" --help
+expect_exit 2 'hello_autodiff takes no other options' "unknown option '--epochs'" -- "$build/hello_autodiff" --epochs 3
+for program in bernoulli_vae mnist_mlp; do
+  expect_exit 0 "$program --help shows options and defaults" "Usage: $program" '--batch-size N' '[10]' \
+    '--dataset NAME' '[auto]' -- "$build/$program" --help
+  check "$program --help goes to standard output, 80 columns wide" \
+    bash -c '"$0" -h > help 2> help.err && [ -s help ] && ! grep -E ".{81}" help && [ ! -s help.err ]' "$build/$program"
+  expect_exit 0 "$program --version" "$program (stflow " -- "$build/$program" --version
+done
+
+usage() {  # NAME TEXT ARGUMENTS...
+  expect_exit 2 "usage: $1" "error: $2" -- "${vae[@]}" "${@:3}"
+}
+usage 'misspelt option' "unknown option '--epoch'; did you mean '--epochs'?" --epoch 3
+usage 'one dash' "unknown option '-epochs'; did you mean '--epochs'?" -epochs 3
+usage 'stray word' "unexpected 'mnist'; every option begins with --" mnist
+usage 'not one of the architectures' "--arch: 'deep' is not one of linear, two-layer, nonlinear" --arch deep
+usage 'not one of the data sets' "--dataset: 'cifar' is not one of auto, mnist, fashion-mnist, digits" --dataset cifar
+usage 'no epochs' '--epochs: 0 is out of range; expected at least 1' --epochs 0
+usage 'negative seed' '--seed: -1 is out of range; expected at least 0' --seed -1
+usage 'too many threads' '--threads: 99999 is out of range; expected from 1 to 256' --threads 99999
+usage 'learning rate nan' '--lr: nan is out of range; expected above 0' --lr nan
+usage 'not a number' "--lr: 'fast' is not a number" --lr fast
+usage 'not a whole number' "--epochs: '1.5' is not a whole number" --epochs 1.5
+usage 'value missing at the end' '--epochs needs a value' --epochs
+usage 'value missing before an option' '--lr needs a value' --lr --epochs 3
+usage 'flag with a value' "--json: '3' is neither true nor false" --json=3
+expect_exit 2 'usage: misspelt rule' "error: --rule: 'reinforec' is not one of st, " "; did you mean 'reinforce'?" -- \
+  "${vae[@]}" --rule reinforec
+expect_exit 2 'usage: two sources of data' '--images replaces --dataset' -- "${mlp[@]}" --images tiny
+check 'wrong usage leaves no run directory' [ ! -e runs ]
+
+expect_exit 0 'an option of another rule is warned of' 'warning: --bandwidth has no effect with --rule st' -- \
+  "${vae[@]}" --bandwidth 2
+expect_exit 0 '--samples is warned of where it is ignored' 'warning: --samples has no effect with --rule arm' -- \
+  "${vae[@]}" --samples 3 --rule arm
+expect_exit 0 '--colour is warned of without --images' 'warning: --colour has no effect without --images' -- \
+  "${mlp[@]}" --colour
+
+# ---- odd but right ----
+
+expect_exit 0 'one image' 'test_neg_elbo' -- "${vae[@]}" --limit 1
+expect_exit 0 'fewer images than a batch' '100 % (1/1 steps)' -- "${vae[@]}" --limit 7 --batch-size 1000
+expect_exit 0 'one sample of the importance bound' 'nll_samples        1' -- "${vae[@]}" --nll-samples 1
+expect_exit 0 'no importance bound is a dash, not a nan' 'test_nll           -' -- "${vae[@]}"
+expect_exit 0 'generated digits need no file' 'dataset            digits' -- \
+  "$build/bernoulli_vae" "${short[@]}" --dataset digits --limit 50
+cp -r tiny 'my data'
+expect_exit 0 'names with spaces' 'results in my run/1' -- "${vae[@]}" --data 'my data' --out 'my run/1'
+expect_exit 0 'another working directory' 'results in run' -- \
+  env -C tiny "${vae[@]}" --data "$scratch/tiny" --out run
+
+# ---- data sets ----
+
+mkdir empty
+expect_exit 1 'data set not found: folders and hint' "error: dataset 'mnist' not found" \
+  'looked in: empty/mnist, empty, data/mnist, ' "$XDG_DATA_HOME/stflow/mnist" 'hint: make mnist' -- \
+  "${vae[@]}" --data empty
+expect_exit 1 '--data is no folder' '--data no/such/folder: expected a folder' -- "${vae[@]}" --data no/such/folder
+
+idx() {  # NAME FILE TEXT < what stands in the file
+  spoil "$2"
+  expect_exit 1 "IDX: $1" "error: bad/$2: $3" -- "${bad[@]}"
+}
+images=train-images-idx3-ubyte labels=train-labels-idx1-ubyte
+idx 'wrong magic' $images 'not an IDX image file (magic 0x00000801)' < <(labels 60)
+idx 'HTML page saved as .gz' $images.gz \
+  'not an IDX image file (magic 0x3c21646f; starts with "<!do": an HTML error page was saved?)' \
+  <<< '<!doctype html><h1>404'
+idx 'truncated' $images 'truncated: header says 60x4x4 = 960 bytes, file has 484' < <(images 60 4 | head -c 500)
+idx 'truncated .gz' $images.gz 'truncated: header says 60x4x4 = 960 bytes' < <(images 60 4 | gzip | head -c 100)
+idx '.gz without its checksum' $images.gz 'truncated: the gzip checksum' < <(images 60 4 | gzip | head -c -8)
+idx 'truncated header' $images 'truncated: the header of an IDX image file has 16' < <(images 60 4 | head -c 10)
+idx 'more bytes than announced' $images 'too long: header says 60x4x4' < <(images 60 4; echo)
+idx 'absurd sizes' $images 'not believable' < <(be32 $((0x803)) 4294967295 4294967295 4294967295)
+idx 'label out of range' $labels 'label 49 at position 0 is out of range; expected 0 to 9' \
+  < <(be32 $((0x801)) 60; pixels 60)
+spoil $labels < <(labels 59)
+expect_exit 1 'IDX: image and label counts' 'holds 60 images, but' 'holds 59 labels' -- "${bad[@]}"
+dataset bad 5 60 20
+cp tiny/train-* bad
+expect_exit 1 'IDX: test images of another size' 'its images have 5x5 pixels' 'have 4x4' -- "${bad[@]}"
+rm bad/t10k-*
+expect_exit 1 'IDX: no test images' 'looked in: bad/mnist, bad, ' '(for t10k-images-idx3-ubyte' -- "${bad[@]}"
+expect_exit 1 'IDX: auto never mixes two data sets' '(for t10k-images-idx3-ubyte' -- "${bad[@]}" --dataset auto
+dataset bad 4 2 20
+expect_exit 1 'IDX: too few images to split' 'expected at least 3 images' 'found 2' -- "${bad[@]}"
+
+# ---- image folders ----
+
+expect_exit 1 'images: no such folder' 'nowhere: expected a folder of images' -- "${folder[@]}" nowhere
+expect_exit 1 'images: empty folder' 'empty: expected a subfolder of PNG or JPEG' -- "${folder[@]}" empty
+mkdir -p pictures/a
+expect_exit 1 'images: class without images' 'pictures/a: expected .png' -- "${folder[@]}" pictures
+picture < <(huge_png)
+expect_exit 1 'images: header of 20000x20000 pixels' 'pictures/a/x.png: expected a PNG or JPEG image of at most' \
+  'found: 20000x20000' -- "${folder[@]}" pictures
+picture <<< 'no picture'
+expect_exit 1 'images: no picture inside' 'pictures/a/x.png: expected a PNG or JPEG' -- "${folder[@]}" pictures
+picture < <(png_1x1 | head -c 50)
+expect_exit 1 'images: corrupt PNG' 'pictures/a/x.png: expected a PNG or JPEG' -- "${folder[@]}" pictures
+picture < <(png_1x1)
+expect_exit 1 'images: too few to split' 'pictures: expected at least 4 images' 'found 1' -- "${folder[@]}" pictures
+for i in 1 2 3 4 5; do cp pictures/a/x.png pictures/a/$i.png; done
+cp -r pictures/a pictures/b
+expect_exit 0 'images: 1x1 pixels are enough' 'dataset            images' -- "${folder[@]}" pictures --out ones
+expect_exit 0 'images: the configuration repeats the run' 'dataset            images' -- \
+  "$build/mnist_mlp" --config ones/config.json --no-plots --out ones2
+check 'images: and gives the same model' cmp ones/model.safetensors ones2/model.safetensors
+
+# ---- run directory ----
+
+expect_exit 0 'a whole run' 'results in run' 'directory          run' -- \
+  "$build/bernoulli_vae" --data medium --dataset mnist --epochs 2 --out run
+for file in config.json manifest.json metrics.csv metrics.jsonl summary.json model.safetensors samples.png \
+  reconstructions.png curves.png graph.svg; do
+  check "the run directory has $file" [ -s "run/$file" ]
+done
+check 'a run directory has no temporary file' bash -c '! ls run | grep tmp'
+cp run/samples.png pictures/b/0.png
+expect_exit 1 'images: sizes differ' 'but the first image is 1x1' 'hint: resize with --image-size' -- \
+  "${folder[@]}" pictures
+expect_exit 0 'images: --image-size makes them equal' 'dataset            images' -- \
+  "${folder[@]}" pictures --image-size 6 --colour
+
+expect_exit 1 '--out with contents' "'run' is not empty, and a run never overwrites another" -- "${vae[@]}" --out run
+expect_exit 1 '--out is a file' "cannot create run directory 'help'" -- "${vae[@]}" --out help
+expect_exit 1 '--out below a file' "cannot create run directory 'help/run'" -- "${vae[@]}" --out help/run
+expect_exit 1 '--out cannot be written' "cannot create run directory '/proc/run'" -- "${vae[@]}" --out /proc/run
+expect_exit 1 'a working directory that cannot be written' "cannot create run directory 'runs/" 'hint: --out' -- \
+  env -C /proc "${vae[@]}" --data "$scratch/tiny"
+at_first_epoch 'mv moving moved' "${vae[@]}" --epochs 1000000 --out moving
+verify 1 'the run directory is taken away' 'moving/' 'No such file or directory'
+
+# ---- --config ----
+
+config() {  # NAME TEXT JSON
+  printf '%s' "$3" > config.json
+  expect_exit 1 "config: $1" "error: config.json: $2" -- "${vae[@]}" --config config.json
+}
+config 'misspelt option' "unknown option 'epcohs'; did you mean 'epochs'?" '{"epcohs": 3}'
+config 'text for a number' "--epochs: 'many' is not a whole number" '{"epochs": "many"}'
+config 'fraction for a whole number' "--samples: '1.5' is not a whole number" '{"samples": 1.5}'
+config 'out of range' '--lr: -1 is out of range; expected above 0' '{"lr": -1}'
+config 'no such choice' "--rule: 'sst' is not one of" '{"rule": "sst"}'
+config 'null' "'lr' is neither truth, number, text nor list" '{"lr": null}'
+config 'no object' 'expected a JSON object, found array' '[1, 2]'
+config 'broken off' 'not JSON: ends too early' '{"lr": 1'
+config 'no JSON' 'not JSON (byte 1 of 6 is where it breaks)' '<html>'
+config 'of another program' "written by 'mnist_mlp', not by bernoulli_vae" '{"program": "mnist_mlp"}'
+expect_exit 1 'config: no such file' "cannot read 'none.json': No such file" -- "${vae[@]}" --config none.json
+expect_exit 0 'config: a run with many options' 'results in first' -- "${vae[@]}" --arch two-layer --rule mmd \
+  --bandwidth 3 --samples 2 --inputs pm1 --prior fixed --binarize dynamic --epochs 3 --lr 0.01 --seed 9 \
+  --limit 40 --batch-size 16 --out first
+expect_exit 0 'config: its config.json alone repeats it' 'results in second' -- \
+  "$build/bernoulli_vae" --config first/config.json --no-plots --out second
+check 'config: the same configuration' cmp first/config.json second/config.json
+check 'config: the same model' cmp first/model.safetensors second/model.safetensors
+
+# ---- standard streams ----
+
+expect_exit 0 '--json' '"interrupted":false' '100 % (1/1 steps)' 'train_neg_elbo  validation_neg_elbo' -- \
+  "${vae[@]}" --json --nll-samples 2
+cp out line.json
+check '--json prints one line' [ "$(wc -l < line.json)" = 1 ]
+for key in dataset arch rule epochs seed threads train_neg_elbo test_neg_elbo test_nll nll_samples \
+  seconds_per_epoch step_ms_median gemm_share peak_rss_mb; do
+  check "--json has $key" grep -qE "\"$key\":(\"|[0-9])" line.json
+done
+# The options' own reader takes the line for an object, and stumbles only over what is no option.
+expect_exit 1 '--json is a JSON object' "line.json: unknown option 'threads'" -- "${vae[@]}" --config line.json
+expect_exit 0 '--quiet' 'test_neg_elbo' -- "${vae[@]}" --quiet
+cp out quiet.out && cp err quiet.err
+check '--quiet: nothing but the results' bash -c '! grep -q validation quiet.out && [ ! -s quiet.err ]'
+expect_exit 1 'standard output is full' 'cannot write to standard output' -- bash -c '"$@" > /dev/full' - "${vae[@]}"
+expect_exit 1 'standard output is closed' 'cannot write to standard output' -- bash -c '"$@" >&-' - "${vae[@]}"
+run bash -c 'set -o pipefail; "$@" --epochs 1000000 | head -n 1' - "${vae[@]}"
+verify 141 'the reader leaves early' 'train_neg_elbo'
+
+# ---- seeds ----
+
+same_bits() {  # NAME COMMAND...
+  local name=$1
+  shift
+  rm -rf seed_*
+  run "$@" --threads 1 --out seed_a
+  verify 0 "$name: one thread" 'directory          seed_a'
+  run "$@" --threads 2 --out seed_b
+  verify 0 "$name: two threads" 'directory          seed_b'
+  check "$name: the threads do not change a bit" cmp seed_a/model.safetensors seed_b/model.safetensors
+  run "$@" --threads 2 --seed 2 --out seed_c
+  verify 0 "$name: another seed" 'directory          seed_c'
+  check "$name: another seed does change it" \
+    bash -c '[ -s seed_c/model.safetensors ] && ! cmp -s seed_a/model.safetensors seed_c/model.safetensors'
+}
+for rule in st mmd arm rebar; do
+  same_bits "seed, bernoulli_vae --rule $rule" "${vae[@]}" --data medium --rule $rule --batch-size 125 --lr 0.01
+done
+same_bits 'seed, mnist_mlp' "${mlp[@]}" --data medium --batch-size 125
+
+# ---- rules ----
+
+run "${vae[@]}" --rule ''
+rules=$(sed -n 's/.* is not one of //p' err | tr -d ,)
+check 'the list of rules is known' [ -n "$rules" ]
+for rule in $rules; do
+  for arch in linear two-layer nonlinear; do
+    if [ "$rule" = exact ]; then
+      expect_exit 1 "--rule $rule --arch $arch" "'exact' enumerates 2^D states" 'D = 200 is too many' -- \
+        "${vae[@]}" --rule exact --arch $arch
+    else
+      expect_exit 0 "--rule $rule --arch $arch" test_neg_elbo -- "${vae[@]}" --rule "$rule" --arch $arch
+    fi
+  done
+done
+
+# ---- divergence and signals ----
+
+expect_exit 3 'divergence, bernoulli_vae' 'error: loss became' 'at epoch 1, step 2; last good model: none yet' \
+  'hint: lower --lr' -- "${vae[@]}" --arch nonlinear --lr 1e300 --batch-size 5
+expect_exit 3 'divergence, mnist_mlp' 'error: loss became' 'at epoch 1, step 2' -- "${mlp[@]}" --lr 1e300 --batch-size 5
+expect_exit 3 'divergence in the last step' 'validation_neg_elbo became' 'at epoch 1, step 1' -- \
+  "${vae[@]}" --arch nonlinear --lr 1e300 --batch-size 1000
+
+for program in vae mlp; do
+  declare -n command=$program
+  at_first_epoch 'kill -INT $pid' "${command[@]}" --epochs 1000000 --out "stopped_$program"
+  verify 130 "Ctrl-C, $program" 'stopping after this batch, then saving' 'interrupted        yes'
+  check "Ctrl-C, $program: the model is saved" [ -s "stopped_$program/model.safetensors" ]
+  check "Ctrl-C, $program: the summary says so" grep -q '"interrupted": true' "stopped_$program/summary.json"
+done
+at_first_epoch 'kill -TERM $pid' "${vae[@]}" --epochs 1000000
+verify 143 'SIGTERM is taken for Ctrl-C' 'interrupted        yes'
+at_first_epoch 'kill -INT $pid' "${vae[@]}" --limit 10 --nll-samples 1000000000
+verify 130 'Ctrl-C ends the importance bound' 'test_nll           -'
+
+exit $failed
