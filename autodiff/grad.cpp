@@ -47,14 +47,17 @@ std::vector<const Var*> latest_first(const std::vector<Var>& outputs) {
   return found;
 }
 
+bool has_input_in(const NodeSet& nodes, const Var& var) {
+  return std::any_of(var.inputs().begin(), var.inputs().end(),
+                     [&](const Var& input) { return nodes.count(input.node()) > 0; });
+}
+
 // Those of `nodes` from which some wrt can be reached.
 NodeSet leading_to(const std::vector<Var>& wrt, const std::vector<const Var*>& nodes) {
   NodeSet leading;
   for (const Var& var : wrt) leading.insert(var.node());
   for (auto it = nodes.rbegin(); it != nodes.rend(); ++it) {
-    for (const Var& input : (*it)->inputs()) {
-      if (leading.count(input.node())) leading.insert((*it)->node());
-    }
+    if (has_input_in(leading, **it)) leading.insert((*it)->node());
   }
   return leading;
 }
@@ -88,7 +91,6 @@ std::vector<Var> grad(const std::vector<Var>& outputs, const std::vector<Var>& w
   };
 
   for (size_t i = 0; i < outputs.size(); ++i) {
-    if (!leading.count(outputs[i].node())) continue;
     accumulate(outputs[i], upstream.empty() ? Var(Tensor::ones(outputs[i].shape())) : upstream[i]);
   }
   NodeSet keep;
@@ -96,7 +98,7 @@ std::vector<Var> grad(const std::vector<Var>& outputs, const std::vector<Var>& w
 
   for (const Var* var : nodes) {
     const auto entry = gradients.find(var->node());
-    if (entry == gradients.end() || var->inputs().empty()) continue;
+    if (entry == gradients.end() || !has_input_in(leading, *var)) continue;
     const Var arrived = entry->second;
     if (!keep.count(var->node())) gradients.erase(entry);
     const std::vector<Var> results = var->node()->backward(*var, arrived);

@@ -76,7 +76,9 @@ void Var::set_grad(const Tensor& grad) {
 }
 
 void Var::add_grad(const Tensor& grad) {
-  set_grad(node_->grad.defined() ? stflow::add(node_->grad, grad) : grad);
+  const Tensor before = this->grad();
+  set_grad(grad);
+  if (before.defined()) node_->grad = stflow::add(before, grad);
 }
 
 void Var::zero_grad() { node_->grad = Tensor(); }

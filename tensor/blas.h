@@ -1,8 +1,8 @@
 // blas.h - the matrix product; blas.cpp is the only file that talks to BLAS.
 //
-// The output is cut into fixed panels, each computed by one-thread sgemm (dgemm in a double build):
-// that is faster at our sizes than OpenBLAS's own threads, and the bits do not depend on the number
-// of threads.
+// The output is cut into fixed panels, each computed by one-thread sgemm (dgemm in a double build),
+// so that the bits do not depend on the number of threads. At our sizes it costs nothing: against
+// OpenBLAS's own threads it is clearly faster at batches of 50 and about even at 100 to 200.
 #pragma once
 
 #include <string>

@@ -77,7 +77,7 @@ double polygamma_at(int n, double x) {
     series += kBernoulli[k - 1] * ratio / std::pow(x, 2 * k + n);
   }
   if (n == -1) {
-    return (x - 0.5) * std::log(x) - x + 0.5 * std::log(2 * M_PI) + series - shift;
+    return (x - 0.5) * (std::log(x) - 1) + 0.5 * (std::log(2 * M_PI) - 1) + series - shift;
   }
   if (n == 0) return std::log(x) - 0.5 / x - series - shift;
   const double leading = factorial / n / std::pow(x, n) + factorial / (2 * std::pow(x, n + 1));

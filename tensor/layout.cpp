@@ -1,7 +1,7 @@
 // layout.cpp - kernels of math.h that move numbers without computing: broadcast, transpose, slice,
 // concat.
 #include <algorithm>
-#include <array>
+#include <cmath>
 
 #include "tensor/broadcast.h"
 #include "tensor/math.h"
@@ -121,11 +121,11 @@ Tensor gather_rows(const Tensor& x, const std::vector<int64_t>& index) {
 Tensor one_hot(const Tensor& labels, int64_t classes) {
   Tensor result = Tensor::zeros(labels.shape().inserted(labels.rank(), classes));
   for (int64_t i = 0; i < labels.numel(); ++i) {
-    const auto label = static_cast<int64_t>(labels[i]);
-    CHECK_ARG(0 <= labels[i] && label < classes && static_cast<real>(label) == labels[i],
-              "[one_hot] label ", labels[i], " at position ", i, " is not a whole number in 0..",
+    const real label = labels[i];
+    CHECK_ARG(0 <= label && label < static_cast<real>(classes) && std::trunc(label) == label,
+              "[one_hot] label ", label, " at position ", i, " is not a whole number in 0..",
               classes - 1);
-    result.data()[i * classes + label] = 1;
+    result.data()[i * classes + static_cast<int64_t>(label)] = 1;
   }
   return result;
 }

@@ -27,8 +27,8 @@ class Rng {
 
   explicit Rng(uint64_t seed, uint64_t stream = 0) : state_{seed, stream, 0} {}
   explicit Rng(const State& state) : state_(state) {}
-  /// A generator for tests: uniform() hands out these tensors in order, checks their shapes, and
-  /// throws when none is left.
+  /// A generator for tests: uniform() and normal() hand out these tensors in order, check their
+  /// shapes, and throw when none is left.
   static Rng replay(std::vector<Tensor> noise);
 
   /// Starts over from the given seed, stream 0 (PyTorch's name).

@@ -73,12 +73,11 @@ inline float expm1(float x) {
 
 // log of a positive, finite, not denormal number; what else it returns has no meaning.
 inline float log_normal(float x) {
-  const int32_t bits = std::bit_cast<int32_t>(x);
-  const int32_t exponent = (bits - 0x3f3504f3) >> 23;  // leaves a mantissa in [sqrt(1/2), sqrt(2))
+  const uint32_t bits = std::bit_cast<uint32_t>(x);
+  // Leaves a mantissa in [sqrt(1/2), sqrt(2)).
+  const int32_t exponent = static_cast<int32_t>(bits - 0x3f3504f3) >> 23;
   const float e = static_cast<float>(exponent);
-  const float f =
-      std::bit_cast<float>(static_cast<uint32_t>(bits) - (static_cast<uint32_t>(exponent) << 23)) -
-      1.0f;
+  const float f = std::bit_cast<float>(bits - (static_cast<uint32_t>(exponent) << 23)) - 1.0f;
   float p = 7.0376836292e-2f;
   p = p * f - 1.1514610310e-1f;
   p = p * f + 1.1676998740e-1f;

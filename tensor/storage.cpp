@@ -32,16 +32,19 @@ class StorageCache {
   void* take(int size_class) {
     {
       std::lock_guard lock(mutex_);
-      stats_.live_bytes += class_bytes(size_class);
       std::vector<void*>& list = free_[size_class];
       if (!list.empty()) {
         void* block = list.back();
         list.pop_back();
+        stats_.live_bytes += class_bytes(size_class);
         stats_.cached_bytes -= class_bytes(size_class);
         return block;
       }
     }
-    return ::operator new(static_cast<size_t>(class_bytes(size_class)), kAlignment);
+    void* block = ::operator new(static_cast<size_t>(class_bytes(size_class)), kAlignment);
+    std::lock_guard lock(mutex_);
+    stats_.live_bytes += class_bytes(size_class);
+    return block;
   }
 
   void give_back(void* block, int size_class) {

@@ -46,8 +46,9 @@ Tensor Tensor::reshape(const Shape& shape) const {
   }
   Tensor view = *this;
   view.shape_ = Shape(dims);
-  CHECK_ARG(std::count(dims.begin(), dims.end(), -1) == 0 && view.shape_.numel() == numel(),
-            "[reshape] ", shape_, " cannot become ", shape);
+  const bool negative = std::any_of(dims.begin(), dims.end(), [](int64_t dim) { return dim < 0; });
+  CHECK_ARG(!negative && view.shape_.numel() == numel(), "[reshape] ", shape_, " cannot become ",
+            shape);
   return view;
 }
 
@@ -63,6 +64,7 @@ Tensor Tensor::rows(int64_t begin, int64_t end) const {
 }
 
 Tensor Tensor::clone() const {
+  if (!defined()) return {};
   Tensor copy(shape_);
   std::copy_n(data(), numel(), copy.data());
   return copy;
