@@ -106,7 +106,11 @@ std::vector<Var> grad(const std::vector<Var>& outputs, const std::vector<Var>& w
               "' returned ", results.size(), " gradients for ", var->inputs().size(), " inputs");
     for (size_t i = 0; i < results.size(); ++i) {
       const Var& input = var->input(static_cast<int>(i));
-      if (results[i] && leading.count(input.node())) accumulate(input, results[i]);
+      if (!results[i] || !leading.count(input.node())) continue;
+      CHECK_ARG(broadcasts_to(input.shape(), results[i].shape()), "[grad] the rule of '", var->op(),
+                "' returned a gradient of shape ", results[i].shape(), " for input ", i,
+                " of shape ", input.shape());
+      accumulate(input, results[i]);
     }
   }
 
@@ -126,6 +130,8 @@ void backward(const Var& loss) {
   for (const Var* var : latest_first(outputs)) {
     if (var->inputs().empty()) parameters.push_back(*var);
   }
+  CHECK_ARG(!parameters.empty(),
+            "backward(): no parameter lies behind this value; was it made under NoGradGuard?");
   const std::vector<Var> gradients = grad(outputs, parameters);
   for (size_t i = 0; i < parameters.size(); ++i) parameters[i].add_grad(gradients[i].value());
 }

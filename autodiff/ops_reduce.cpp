@@ -28,7 +28,7 @@ Var mean(const Var& x, const Axes& axes, bool keepdim) {
   const int64_t count =
       x.value().numel() / std::max<int64_t>(1, kept_shape(x.shape(), axes).numel());
   CHECK_ARG(count > 0, "[mean] of no numbers: shape ", x.shape());
-  return sum(x, axes, keepdim) * (1.0 / static_cast<double>(count));
+  return sum(x, axes, keepdim) / static_cast<double>(count);
 }
 
 Var max(const Var& x, const Axes& axes, bool keepdim) {

@@ -49,7 +49,8 @@ STFLOW_CLONES void max_row(const real* __restrict x, real* __restrict y, int64_t
 using RunKernel = real (*)(const real*, int64_t);
 using RowKernel = void (*)(const real*, real*, int64_t);
 
-// Long runs are summed in blocks: in parallel, and with less rounding error than one long sum.
+// A sum over everything goes in blocks: in parallel, and with less rounding error than one long
+// sum.
 constexpr int64_t kBlock = 16 * 1024;
 
 real reduce_long_run(const real* x, int64_t n, RunKernel run) {
@@ -139,7 +140,7 @@ Tensor sum(const Tensor& x, const Axes& axes, bool keepdim) {
 Tensor mean(const Tensor& x, const Axes& axes, bool keepdim) {
   const int64_t count = reduced_count(x.shape(), axes);
   CHECK_ARG(count > 0, "[mean] of no numbers: shape ", x.shape());
-  return mul(sum(x, axes, keepdim), Tensor::scalar(real(1) / static_cast<real>(count)));
+  return div(sum(x, axes, keepdim), Tensor::scalar(static_cast<real>(count)));
 }
 
 Tensor max(const Tensor& x, const Axes& axes, bool keepdim) {

@@ -326,3 +326,17 @@ TEST_CASE("grad: a rule that returns too few gradients, or a wrong shape, is nam
       node({x}, [](const Var&, const Var&) -> std::vector<Var> { return {Tensor::ones({3})}; });
   check_contains(message_of([&] { grad({wrong}, {x}); }), "[3]", "[2]");
 }
+
+TEST_CASE("backward: a value with no parameter behind it is refused") {
+  const NoGradGuard no_grad;
+  const Var w = Var::parameter(Tensor::ones({2}));
+  check_contains(message_of([&] { sum(w * w).backward(); }), "no parameter", "NoGradGuard");
+}
+
+TEST_CASE("grad: a rule that returns a wrong shape is named") {
+  const Var w = Var::parameter(Tensor::ones({2, 3}));
+  const Var wrong = make_node("transposed", w.value(), {w}, [](const Var&, const Var& up) {
+    return std::vector<Var>{transpose(up)};
+  });
+  check_contains(message_of([&] { grad({wrong}, {w}); }), "'transposed'", "[3,2]", "[2,3]");
+}
