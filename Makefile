@@ -17,7 +17,7 @@ DESTDIR  :=
 JOBS     := $(shell nproc 2>/dev/null || echo 2)
 CXXFLAGS ?=
 LDFLAGS  ?=
-DEMO_ARGS := --epochs 10
+DEMO_ARGS := --epochs 100
 
 ifeq ($(CONFIG),double)
   REAL := double
@@ -99,12 +99,12 @@ test: ## install what is missing, then run every test, in float and in double
 deps: ## install the packages that are missing (apt-get)
 	@CXX='$(CXX)' tools/deps.sh all
 
-# Compiling and linking
+# Compiling and linking. Tests take long to compile, not to run: -O1.
 
 $(OUT)/obj/%.o: %.cpp $(OUT)/flags
 	@mkdir -p $(@D)
 	$(call say,CXX,$<$(CONFIG:%= [%]))
-	$(Q)$(COMPILE) -MMD -MP -c $< -o $@
+	$(Q)$(COMPILE) $(if $(filter tests/%,$<),-O1) -MMD -MP -c $< -o $@
 
 $(LIB): $(call object,$(LIB_SRC)) $(OUT)/objects
 $(COMMON): $(call object,$(COMMON_SRC)) $(OUT)/objects

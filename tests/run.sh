@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# run.sh all BUILD    - every test of `make test`, which has built before: the suite in float and double,
-#                       an installed copy, the code in README.md and the command lines (cli.sh).
+# run.sh all BUILD    - every test of `make test`, which has built before: the suite in float and
+#                       double, an installed copy, the code in README.md, command lines (cli.sh).
 # run.sh suite DIR    - one suite alone.
 # Run from the project root. The last line is "N passed, N failed"; the exit code is 1 if any failed.
 set -u
@@ -11,7 +11,8 @@ passed=0 failed=0
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM
-[ -z "${STFLOW_DATA:-}" ] || STFLOW_DATA=$(realpath -m "$STFLOW_DATA")  # programs run in other folders too
+# Programs run in other folders too.
+[ -z "${STFLOW_DATA:-}" ] || STFLOW_DATA=$(realpath -m "$STFLOW_DATA")
 
 result() {  # STATUS NAME
   if [ "$1" = 0 ]; then
@@ -37,7 +38,7 @@ suite() {  # DIR
   echo "== $1/tests"
   "$1/tests" --no-colors=true 2>&1 | tee "$scratch/log"
   status=${PIPESTATUS[0]}
-  counts=$(sed -nE 's/^\[doctest\] test cases: *[0-9]+ *\| *([0-9]+) passed *\| *([0-9]+) failed.*/\1 \2/p' \
+  counts=$(sed -nE 's/^\[doctest\] test cases:.*\| *([0-9]+) passed *\| *([0-9]+) failed.*/\1 \2/p' \
     "$scratch/log" | tail -n 1)
   # shellcheck disable=SC2086
   add "$status" ${counts:-0 0} "$1/tests"

@@ -2,9 +2,10 @@
 # deps.sh demo|all - installs the Debian packages that are missing; says nothing when none is.
 #
 # demo: what building, the tests and the demo need. all: also what developers use. A missing required
-# package is an error; without one of the others the project works, with less (`deps.sh all` still fails).
+# package is an error; without the others the project works, with less (but `deps.sh all` fails).
 set -u
-required="g++ pkg-config libopenblas-openmp-dev zlib1g-dev libstb-dev libcli11-dev nlohmann-json3-dev doctest-dev"
+required="g++ pkg-config libopenblas-openmp-dev zlib1g-dev libstb-dev libcli11-dev"
+required+=" nlohmann-json3-dev doctest-dev"
 pictures="dataset-fashion-mnist gnuplot-nox graphviz"
 developer="clang-format clang-tidy valgrind curl ca-certificates"
 cxx=${CXX:-g++}
@@ -26,8 +27,8 @@ warn_blas_flavour() {
   name="libopenblas.so.0-$("$cxx" -print-multiarch 2>/dev/null)"
   case $(update-alternatives --query "$name" 2>/dev/null | sed -n 's/^Value: //p') in
     "" | *openblas-openmp*) ;;
-    *) echo "warning: this system uses another OpenBLAS than the OpenMP one, which is slower with stflow's threads;" \
-            "to switch: sudo update-alternatives --config $name" >&2 ;;
+    *) echo "warning: this system uses another OpenBLAS than the OpenMP one: slower with stflow's" \
+            "threads; to switch: sudo update-alternatives --config $name" >&2 ;;
   esac
 }
 
@@ -40,7 +41,7 @@ if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
   fi
   cat >&2 <<TEXT
 error: there is no apt-get here to install the libraries with. stflow needs, with their headers:
-  OpenBLAS (OpenMP build), zlib, stb, CLI11 2.x, nlohmann-json 3.x, doctest 2.x, pkg-config, g++ 12 or newer
+  OpenBLAS (OpenMP build), zlib, stb, CLI11 2, nlohmann-json 3, doctest 2, pkg-config, g++ 12
 and for pictures and real data: gnuplot, graphviz, and MNIST (make mnist).
 TEXT
   exit 1
@@ -69,14 +70,17 @@ else
   exit 0
 fi
 
-apt() { "${as_root[@]}" DEBIAN_FRONTEND=noninteractive apt-get -q -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 "$@" </dev/null; }
+apt() {
+  "${as_root[@]}" DEBIAN_FRONTEND=noninteractive \
+    apt-get -q -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 "$@" </dev/null
+}
 install() { apt install -y --no-install-recommends "$@"; }
 
 echo "Installing:$need$wish"
-apt update || echo "warning: apt-get update failed (no network?); trying with the package lists at hand" >&2
+apt update || echo "warning: apt-get update failed (no network?); trying with the old lists" >&2
 # shellcheck disable=SC2086
 if ! install $need $wish; then
-  # One package without a candidate makes apt-get refuse all: take the required ones together, the others one by one.
+  # One unknown package makes apt-get refuse all: the required ones together, the others singly.
   [ -z "$need" ] || install $need
   for package in $wish; do install "$package"; done
 fi
@@ -87,7 +91,8 @@ warn_blas_flavour
 [ -z "$wish" ] || echo "warning: could not install:$wish (see the messages of apt-get above)" >&2
 if [ -n "$need" ]; then
   echo "error: could not install what stflow needs:$need" >&2
-  echo "hint: is there a network, and does this release have these packages (Debian 12 has)? Try: $line" >&2
+  echo "hint: is there a network, and does this release have these packages (Debian 12 has)?" \
+       "Try: $line" >&2
   exit 1
 fi
 [ -z "$wish" ] || [ "${1:-all}" != all ]

@@ -34,8 +34,8 @@ breaches=$(
       echo "$(cut -d : -f 1,2 <<< "$line"): $3 belongs in $1 alone"
     done
   }
-  only_in tensor/blas.cpp '#[[:space:]]*include[[:space:]]*[<"](cblas|openblas_config|f77blas)\.h' 'cblas.h'
-  only_in tensor/parallel.cpp '#[[:space:]]*include[[:space:]]*<omp\.h>|#[[:space:]]*pragma[[:space:]]+omp[[:space:]]+(parallel|task|for)' 'threading by OpenMP'
+  only_in tensor/blas.cpp '# *include *[<"]cblas' 'cblas.h'
+  only_in tensor/parallel.cpp '# *include *<omp\.h>|# *pragma +omp +(parallel|task|for)' 'OpenMP'
 
   short() {  # LIMIT FILE...
     local limit=$1 file lines

@@ -5,7 +5,8 @@
 set -u
 dir=${1:-}
 dir=${dir:-${XDG_DATA_HOME:-$HOME/.local/share}/stflow/mnist}
-mirrors="https://ossci-datasets.s3.amazonaws.com/mnist https://storage.googleapis.com/cvdf-datasets/mnist"
+mirrors="https://ossci-datasets.s3.amazonaws.com/mnist
+https://storage.googleapis.com/cvdf-datasets/mnist"
 files="
 train-images-idx3-ubyte.gz ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db
 train-labels-idx1-ubyte.gz 65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5
@@ -17,7 +18,10 @@ is_right() {  # FILE SHA256
 }
 
 for tool in curl gzip sha256sum; do
-  command -v "$tool" >/dev/null || { echo "error: $tool is not installed (make deps installs curl)" >&2; exit 1; }
+  if ! command -v "$tool" >/dev/null; then
+    echo "error: $tool is not installed (make deps installs it)" >&2
+    exit 1
+  fi
 done
 if ! { mkdir -p "$dir" && temporary=$(mktemp -d "$dir/.download.XXXXXX"); }; then
   echo "error: cannot write into $dir" >&2
