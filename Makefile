@@ -86,18 +86,18 @@ all: $(LIB) $(PROGRAMS) ## the library and the example programs, into build/
 tests: $(TESTS) ## the test program, build/tests
 
 demo: ## install what is missing, build, train a Bernoulli VAE on real data (about two minutes)
-	@CXX='$(CXX)' tools/deps.sh demo
+	@CXX='$(CXX)' .ci/deps.sh demo
 	+@$(SUBMAKE) REAL=float CONFIG= all
 	$(BUILD)/bernoulli_vae $(DEMO_ARGS)
 
 test: ## install what is missing, then run every test, in float and in double
-	@CXX='$(CXX)' tools/deps.sh demo
+	@CXX='$(CXX)' .ci/deps.sh demo
 	+@$(SUBMAKE) REAL=float CONFIG= all tests
 	+@$(SUBMAKE) REAL=double CONFIG=double all tests
 	@MAKE='$(MAKE_COMMAND)' CXX='$(CXX)' tests/run.sh all '$(BUILD)'
 
 deps: ## install the packages that are missing (apt-get)
-	@CXX='$(CXX)' tools/deps.sh all
+	@CXX='$(CXX)' .ci/deps.sh all
 
 # Compiling and linking. Tests take long to compile, not to run: -O1.
 
@@ -132,7 +132,7 @@ $(OUT)/flags $(OUT)/objects: FORCE
 # Data
 
 mnist: ## download MNIST and verify it (DATA=folder; default ~/.local/share/stflow/mnist)
-	@tools/mnist.sh '$(DATA)'
+	@datasets/download_mnist.sh '$(DATA)'
 
 # Checks
 
@@ -155,7 +155,7 @@ $(OUT)/headers/%.ok: % $(OUT)/flags
 -include $(HEADERS:%=$(OUT)/headers/%.d)
 
 layers: ## do includes respect the layers, and files their size limits?
-	@tools/layers.sh
+	@tests/layers.sh
 
 format: ## clang-format every source
 	clang-format -i $(SOURCES)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# mnist.sh [DIR] - downloads the four MNIST files into DIR and verifies them; files that are right stay.
+# download_mnist.sh [DIR] - downloads the four MNIST files into DIR and verifies them; files that are right stay.
 #
 # The checksums are those of the decompressed bytes: compressed files differ by who compressed them.
 set -u
