@@ -275,7 +275,7 @@ config 'no object' 'expected a JSON object, found array' '[1, 2]'
 config 'broken off' 'not JSON: ends too early' '{"lr": 1'
 config 'no JSON' 'not JSON (byte 1 of 6 is where it breaks)' '<html>'
 config 'of another program' "written by 'mnist_mlp', not by bernoulli_vae" '{"program": "mnist_mlp"}'
-expect_exit 1 'config: no such file' "cannot read 'none.json': No such file" -- "${vae[@]}" --config none.json
+expect_exit 1 'config: no such file' "none.json: cannot read: No such file" -- "${vae[@]}" --config none.json
 expect_exit 0 'config: a run with many options' 'results in first' -- "${vae[@]}" --arch two-layer --rule mmd \
   --bandwidth 3 --samples 2 --inputs pm1 --prior fixed --binarize dynamic --epochs 3 --lr 0.01 --seed 9 \
   --limit 40 --batch-size 16 --out first

@@ -205,7 +205,7 @@ TEST_CASE("options: a configuration that does not fit is refused with its path")
   check_contains(message_of<std::runtime_error>([&] {
                    example.parse({"--config", "/no/such/file"});
                  }),
-                 "cannot read '/no/such/file': No such file");
+                 "/no/such/file: cannot read: No such file");
 }
 
 TEST_CASE("options: one that has no effect beside the others is warned of, if it was typed") {

@@ -13,8 +13,6 @@
 #include <cstring>
 #include <ctime>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "tensor/check.h"
 
@@ -30,26 +28,6 @@ namespace fs = std::filesystem;
       concat_message("cannot ", action, " '", path, "': ", std::strerror(reason)));
 }
 
-/// Writes all of `text` to a newly opened file and syncs it if asked; reports and closes on
-/// failure.
-void write_all(int flags, const std::string& opened, const std::string& path,
-               const std::string& text, bool sync) {
-  const int file = open(opened.c_str(), flags | O_CREAT | O_WRONLY | O_CLOEXEC, 0666);
-  if (file < 0) fail("write", path, errno);
-  int reason = 0;
-  for (size_t done = 0; done < text.size() && reason == 0;) {
-    const ssize_t count = write(file, text.data() + done, text.size() - done);
-    if (count >= 0) {
-      done += static_cast<size_t>(count);
-    } else if (errno != EINTR) {
-      reason = errno;
-    }
-  }
-  if (sync && reason == 0 && fsync(file) != 0) reason = errno;
-  if (close(file) != 0 && reason == 0) reason = errno;
-  if (reason != 0) fail("write", path, reason);
-}
-
 std::string time_text(const char* format, std::tm* (*convert)(const std::time_t*, std::tm*)) {
   const std::time_t now = std::time(nullptr);
   std::tm parts{};
@@ -61,23 +39,23 @@ std::string time_text(const char* format, std::tm* (*convert)(const std::time_t*
 
 }  // namespace
 
-std::string read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) fail("read", path, errno);
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (file.bad() || fs::is_directory(path)) fail("read", path, EISDIR);
-  return text.str();
-}
-
-void write_file(const std::string& path, const std::string& text) {
-  const std::string temporary = path + ".tmp";
-  write_all(O_TRUNC, temporary, path, text, true);
-  if (std::rename(temporary.c_str(), path.c_str()) != 0) fail("write", path, errno);
-}
+void write_file(const std::string& path, const std::string& text) { nn::write_file(path, {text}); }
 
 void append_line(const std::string& path, const std::string& line) {
-  write_all(O_APPEND, path, path, line + '\n', false);
+  const std::string text = line + '\n';
+  const int file = open(path.c_str(), O_APPEND | O_CREAT | O_WRONLY | O_CLOEXEC, 0666);
+  if (file < 0) fail("write", path, errno);
+  int reason = 0;
+  for (size_t done = 0; done < text.size() && reason == 0;) {
+    const ssize_t count = write(file, text.data() + done, text.size() - done);
+    if (count >= 0) {
+      done += static_cast<size_t>(count);
+    } else if (errno != EINTR) {
+      reason = errno;
+    }
+  }
+  if (close(file) != 0 && reason == 0) reason = errno;
+  if (reason != 0) fail("write", path, reason);
 }
 
 std::string make_run_directory(const std::string& out, const std::string& program) {

@@ -7,10 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "nn/binary_file.h"
+
 namespace stflow {
 
 /// The whole file. Throws std::runtime_error with the path and the system's reason.
-std::string read_file(const std::string& path);
+using nn::read_file;
 /// Replaces the file in one step. Throws like read_file.
 void write_file(const std::string& path, const std::string& text);
 /// Appends `line` and a newline; the line has reached the system when this returns. Throws like
