@@ -1,6 +1,11 @@
 #include "estimators/bernoulli.h"
 
 namespace stflow {
+namespace {
+
+Tensor logit(const Tensor& u) { return sub(log(u), log1p(neg(u))); }
+
+}  // namespace
 
 Bernoulli Bernoulli::from_probs(const Var& probs) {
   for (int64_t i = 0; i < probs.value().numel(); ++i) {
@@ -14,7 +19,9 @@ std::unique_ptr<Distribution> Bernoulli::with_param(const Var& logits) const {
   return std::make_unique<Bernoulli>(logits);
 }
 
-Tensor Bernoulli::sample(Rng& rng) const { return rng.bernoulli(sigmoid(logits().value())); }
+Tensor Bernoulli::sample(Rng& rng) const {
+  return greater(sigmoid(logits().value()), rng.uniform(logits().shape()));
+}
 
 Tensor Bernoulli::score(const Tensor& z) const { return sub(z, sigmoid(logits().value())); }
 
@@ -22,23 +29,23 @@ Var Bernoulli::entropy() const { return sum(softplus(logits()) - probs() * logit
 
 Tensor Bernoulli::states() const { return all_states(2, param().dim(-1), law()); }
 
-Var Bernoulli::relaxed(const Var& temperature, Rng& rng) const {
-  CHECK_ARG(temperature.item() > 0, "[relaxed] temperature must be positive, got ",
-            temperature.item());
-  return sigmoid(noisy_logits(rng.uniform(logits().shape())) / temperature);
-}
+Var Bernoulli::perturbed(const Tensor& u) const { return logits() - Var(logit(u)); }
 
-Var Bernoulli::noisy_logits(const Tensor& u) const {
-  const Var noise(u);
-  return logits() + (log(noise) - log1p(-noise));
-}
-
-// u given z: uniform on (1-p, 1) if z = 1, on (0, 1-p) if z = 0. Written in logits with softplus,
-// because 1 - p rounds to 0 or 1 in float beyond |logit| = 14.
-Var Bernoulli::noisy_logits_given(const Tensor& z, const Tensor& v) const {
-  const Var noise(v);
-  const Var logit_v = log(noise) - log1p(-noise);
+// 1 - u given z: uniform on (1-p, 1) if z = 1, on (0, 1-p) if z = 0. For z = 1 that is logits +
+// logit(1-p + v p) = log(v / ((1-v) (1-p)) + 1) = softplus(logit(v) - log(1-p)), and -log(1-p) =
+// softplus(logits); z = 0 is its mirror image. 1 - p itself has lost its digits in float by |logit|
+// = 14.
+Var Bernoulli::perturbed_given(const Tensor& z, const Tensor& v) const {
+  const Var logit_v(logit(v));
   return where(z, softplus(logit_v + softplus(logits())), -softplus(softplus(-logits()) - logit_v));
+}
+
+Tensor Bernoulli::harden(const Tensor& perturbed) const {
+  return greater(perturbed, Tensor::scalar(0));
+}
+
+Var Bernoulli::soften(const Var& perturbed, const Var& temperature) const {
+  return sigmoid(perturbed / temperature);
 }
 
 const Bernoulli& require_bernoulli(const Distribution& q, const std::string& rule) {

@@ -11,6 +11,7 @@ namespace stflow {
 
 class Bernoulli : public Distribution {
  public:
+  /// From logits (PyTorch's first argument is probs: here from_probs).
   explicit Bernoulli(const Var& logits) : Distribution(logits) {}
   /// From P(z = 1), which must lie strictly between 0 and 1.
   static Bernoulli from_probs(const Var& probs);
@@ -21,21 +22,20 @@ class Bernoulli : public Distribution {
 
   std::string law() const override { return "bernoulli"; }
   std::unique_ptr<Distribution> with_param(const Var& logits) const override;
-  /// z = 1[u < p] for uniform noise u.
+  /// z = 1[u < p] for uniform noise u, a multiple of 2^-24: logits below -17 never fire.
   Tensor sample(Rng& rng) const override;
   Var log_prob(const Var& z) const override { return bernoulli_log_prob(logits(), z); }
   Tensor score(const Tensor& z) const override;  // z - p
   Var mean() const override { return probs(); }
   Var entropy() const override;
   Tensor states() const override;
-  /// sigmoid(noisy_logits(u) / temperature).
-  Var relaxed(const Var& temperature, Rng& rng) const override;
 
-  /// a + logit(u): positive exactly when the sample it stands for is 1. u in (0,1), [...,D].
-  Var noisy_logits(const Tensor& u) const;
-  /// The same quantity given that the sample was z, from a fresh uniform v. Its derivative in the
-  /// logits is part of REBAR: do not detach it.
-  Var noisy_logits_given(const Tensor& z, const Tensor& v) const;
+  /// logits - logit(u), logistic noise: positive exactly when the sample from the same u is 1.
+  Var perturbed(const Tensor& u) const override;
+  Var perturbed_given(const Tensor& z, const Tensor& v) const override;
+  Tensor harden(const Tensor& perturbed) const override;
+  /// sigmoid(perturbed / temperature)
+  Var soften(const Var& perturbed, const Var& temperature) const override;
 };
 
 /// q as a Bernoulli; throws, naming the rule, when it is another law.

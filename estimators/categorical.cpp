@@ -29,9 +29,7 @@ Var Categorical::join(const Var& split) const {
 }
 
 Tensor Categorical::sample(Rng& rng) const {
-  const Tensor noisy = add(logits().value(), gumbel(rng.uniform(logits().shape())));
-  const Tensor z = one_hot(argmax(split(noisy).value()), categories_);
-  return z.reshape(logits().shape());
+  return harden(add(logits().value(), gumbel(rng.uniform(logits().shape()))));
 }
 
 Var Categorical::log_prob(const Var& z) const {
@@ -52,11 +50,27 @@ Tensor Categorical::states() const {
   return one_hot(choices, categories_).reshape({choices.dim(0), param().dim(-1)});
 }
 
-Var Categorical::relaxed(const Var& temperature, Rng& rng) const {
-  CHECK_ARG(temperature.item() > 0, "[relaxed] temperature must be positive, got ",
-            temperature.item());
-  const Var noisy = logits() + Var(gumbel(rng.uniform(logits().shape())));
-  return join(softmax(split(noisy / temperature)));
+Var Categorical::perturbed(const Tensor& u) const {
+  return join(log_softmax(split(logits()))) + Var(gumbel(u));
+}
+
+// The largest Gumbel of a unit is a standard one, whatever the winner; the others are what they
+// were, cut off above by it (Maddison, Tarlow & Minka 2014).
+Var Categorical::perturbed_given(const Tensor& z, const Tensor& v) const {
+  const Var log_pi = log_softmax(split(logits()));
+  const Tensor minus_log_v = split(neg(log(v))).value();
+  const Tensor won = split(z).value();
+  const Tensor minus_log_winner = sum(mul(minus_log_v, won), {-1}, true);
+  const Var others = -log(Var(minus_log_v) * exp(-log_pi) + Var(minus_log_winner));
+  return join(where(won, Var(neg(log(minus_log_v))), others));
+}
+
+Tensor Categorical::harden(const Tensor& perturbed) const {
+  return one_hot(argmax(split(perturbed).value()), categories_).reshape(perturbed.shape());
+}
+
+Var Categorical::soften(const Var& perturbed, const Var& temperature) const {
+  return join(softmax(split(perturbed / temperature)));
 }
 
 Var kl(const Categorical& q, const Categorical& p) {

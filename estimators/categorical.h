@@ -10,7 +10,8 @@ namespace stflow {
 
 class Categorical : public Distribution {
  public:
-  /// logits [..., units * categories]. Throws unless the last axis is a multiple of `categories`
+  /// From logits [..., units * categories] (PyTorch's first argument is probs). Throws unless the
+  /// last axis is a multiple of `categories`
   /// >= 2.
   Categorical(const Var& logits, int64_t categories);
 
@@ -28,8 +29,13 @@ class Categorical : public Distribution {
   Var mean() const override;                     // pi = softmax of each unit's logits
   Var entropy() const override;
   Tensor states() const override;
-  /// softmax((logits + Gumbel noise) / temperature) of each unit (Jang et al. 2017).
-  Var relaxed(const Var& temperature, Rng& rng) const override;
+
+  /// log pi + Gumbel noise: the sample is the largest of each unit.
+  Var perturbed(const Tensor& u) const override;
+  Var perturbed_given(const Tensor& z, const Tensor& v) const override;
+  Tensor harden(const Tensor& perturbed) const override;
+  /// softmax(perturbed / temperature) of each unit
+  Var soften(const Var& perturbed, const Var& temperature) const override;
 
   /// [..., units * K] -> [..., units, K], and back.
   Var split(const Var& flat) const;

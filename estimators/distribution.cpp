@@ -10,9 +10,27 @@ Distribution::Distribution(const Var& param) : param_(param) {
             param.defined() ? "shape " + param.shape().str() : "an empty Var");
 }
 
-Var Distribution::relaxed(const Var&, Rng&) const {
-  throw std::invalid_argument("a " + law() + " sample has no continuous relaxation");
+namespace {
+
+[[noreturn]] void no_relaxation(const std::string& law) {
+  throw std::invalid_argument("a " + law + " sample has no continuous relaxation");
 }
+
+}  // namespace
+
+Var Distribution::perturbed(const Tensor&) const { no_relaxation(law()); }
+Var Distribution::perturbed_given(const Tensor&, const Tensor&) const { no_relaxation(law()); }
+Tensor Distribution::harden(const Tensor&) const { no_relaxation(law()); }
+Var Distribution::soften(const Var&, const Var&) const { no_relaxation(law()); }
+
+Var Distribution::relaxed(const Var& temperature, Rng& rng) const {
+  CHECK_ARG(temperature.item() > 0, "[relaxed] temperature must be positive, got ",
+            temperature.item());
+  return soften(perturbed(noise(rng)), temperature);
+}
+
+Var per_row(const Var& x) { return reshape(x, x.shape().inserted(x.rank(), 1)); }
+Tensor per_row(const Tensor& x) { return x.reshape(x.shape().inserted(x.rank(), 1)); }
 
 std::unique_ptr<Distribution> repeated(const Distribution& q, int64_t samples) {
   CHECK_ARG(samples >= 1, "[repeated] needs at least one sample, got ", samples);

@@ -37,9 +37,23 @@ class Distribution {
 
   /// Every joint state of the D units, [M,D]. Throws above 2^16 states.
   virtual Tensor states() const = 0;
-  /// A continuous stand-in for a sample, differentiable in the parameter and in temperature > 0 (a
-  /// scalar); closer to a sample the lower the temperature. Throws for laws that have none.
-  virtual Var relaxed(const Var& temperature, Rng& rng) const;
+  // Relaxation. A sample can be written as harden(perturbed): the parameter, moved by noise, and
+  // cut. In place of the cut, soften() gives a continuous stand-in. Laws without one throw.
+
+  /// Uniforms for one perturbation.
+  virtual Tensor noise(Rng& rng) const { return rng.uniform(param_.shape()); }
+  /// The perturbed parameter, from noise u in (0,1).
+  virtual Var perturbed(const Tensor& u) const;
+  /// The same quantity given the sample z that it hardens to, from fresh noise v. Its derivative in
+  /// the parameter is part of REBAR: do not detach it.
+  virtual Var perturbed_given(const Tensor& z, const Tensor& v) const;
+  /// The sample that a perturbed parameter stands for.
+  virtual Tensor harden(const Tensor& perturbed) const;
+  /// A continuous version of harden(), nearer to it the lower the temperature > 0 (a scalar).
+  virtual Var soften(const Var& perturbed, const Var& temperature) const;
+
+  /// soften(perturbed(noise), temperature): a relaxed sample, differentiable in the parameter.
+  Var relaxed(const Var& temperature, Rng& rng) const;
 
  protected:
   explicit Distribution(const Var& param);
@@ -47,6 +61,10 @@ class Distribution {
  private:
   Var param_;
 };
+
+/// [...] -> [...,1], so that one number a row meets D numbers a row.
+Var per_row(const Var& x);
+Tensor per_row(const Tensor& x);
 
 /// The distribution for `samples` draws at once: parameter [...,D] -> [samples,...,D].
 std::unique_ptr<Distribution> repeated(const Distribution& q, int64_t samples);

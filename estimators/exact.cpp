@@ -17,7 +17,7 @@ Rule exact() {
     const Var z(broadcast_to(states.reshape(shape), q.param().shape().inserted(0, states.dim(0))));
     return sum(exp(q.log_prob(z)) * cost(z, scope), {0});
   };
-  return {"exact", apply, {}, /*enumerates=*/true};
+  return {.name = "exact", .apply = apply, .enumerates = true};
 }
 
 }  // namespace stflow

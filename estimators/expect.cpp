@@ -26,20 +26,24 @@ Var note_upstream(const Var& rows, const std::shared_ptr<Tensor>& noted) {
 
 }  // namespace
 
-Var per_row(const Var& x) { return reshape(x, x.shape().inserted(x.rank(), 1)); }
-Tensor per_row(const Tensor& x) { return x.reshape(x.shape().inserted(x.rank(), 1)); }
-
 Var expect(const Distribution& q, const Rule& rule, const Scope& scope, const Cost& cost,
            const Var& context) {
-  if (scope.pass == Pass::mean) return cost(q.mean(), scope);
-  if (scope.pass == Pass::relaxed) return cost(q.relaxed(scope.temperature, scope.rng), scope);
-  if (!grad_enabled() && !rule.enumerates) return cost(q.sample(scope.rng), scope);
-  const Var result = rule.apply(q, scope, cost, context);
-  const Shape rows = q.param().shape().without(-1);
-  CHECK_ARG(result.shape() == rows,
-            "[expect] the cost must give one number for each example, shape ", rows,
-            " after averaging over samples; it gave ", result.shape());
-  return result;
+  const Cost checked = [&cost](const Var& z, const Scope& inner) {
+    const Var f = cost(z, inner);
+    CHECK_ARG(f.shape() == z.shape().without(-1),
+              "[expect] the cost must give one number for each example, shape ",
+              z.shape().without(-1), "; it gave ", f.shape(),
+              "; hint: sum over axis -1, not over the batch");
+    return f;
+  };
+  if (scope.pass == Pass::mean) return checked(q.mean(), scope);
+  if (scope.pass == Pass::relaxed) return checked(q.relaxed(scope.temperature, scope.rng), scope);
+  if (!grad_enabled() && !rule.enumerates) return checked(q.sample(scope.rng), scope);
+  return rule.apply(q, scope, checked, context);
+}
+
+Var expect(const Distribution& q, const LocalRule& rule, const Scope& scope, const Cost& cost) {
+  return expect(q, from_local(rule), scope, cost);
 }
 
 Var draw(const Distribution& q, const LocalRule& rule, const Scope& scope,

@@ -1,8 +1,8 @@
 // expect.h - the expectation of a cost over a discrete sample, as one call whose gradient is a
 // choice.
 //
-//     Var loss = mean(expect(q, arm(), scope, [&](const Var& z, const Scope& inner) { return f(z);
-//     }));
+//     const auto cost = [&](const Var& z, const Scope& inner) { return f(z); };
+//     Var loss = mean(expect(q, arm(), scope, cost));
 //
 // The result is an ordinary Var: its value is the mean cost over hard samples, its gradient the
 // rule's estimate. A stochastic layer above another is an expect inside the cost of an expect; the
@@ -28,7 +28,8 @@ enum class Pass {
 struct Scope {
   Rng& rng;
   Pass pass = Pass::sample;
-  real temperature = 0;  // of Pass::relaxed
+  real temperature = 0;  // of Pass::relaxed, in all layers below
+  int64_t paths = 1;  // > 1: the first axis of every sample below runs over this many sampled paths
 };
 
 /// z [...,B,D] -> one cost for each example, [...,B], never averaged inside. It touches only the
@@ -43,8 +44,11 @@ struct Rule {
   std::string name;
   std::function<Var(const Distribution&, const Scope&, const Cost&, const Var& context)> apply;
   /// What the rule itself trains (temperature, scale of a control variate). `expect` adds to their
-  /// .grad; the user steps them: optim::Adam(rule.parameters, ...).
+  /// .grad as it is called, so zero_grad() comes before it, not between it and backward(); the user
+  /// steps them: optim::Adam(rule.parameters, ...).
   std::vector<Var> parameters = {};
+  /// Running values that are kept but not trained (the mean of past costs).
+  std::vector<Var> buffers = {};
   /// The value is the expectation itself, not a sample's cost: used also where no gradient is
   /// wanted.
   bool enumerates = false;
@@ -64,6 +68,9 @@ struct LocalRule {
       draw;
 };
 
+/// The same with one draw by a local rule.
+Var expect(const Distribution& q, const LocalRule& rule, const Scope& scope, const Cost& cost);
+
 /// A sample of q with a gradient by `rule`; in other passes, q's mean or relaxation. [...,D]
 Var draw(const Distribution& q, const LocalRule& rule, const Scope& scope,
          const std::shared_ptr<Tensor>& row_weight = nullptr);
@@ -80,9 +87,5 @@ Rule from_local(const LocalRule& rule, int64_t samples = 1);
 /// Zero, of shape [...,B], whose gradient with respect to param [...,B,D] is upstream * ghat: how a
 /// rule hands in its estimate. Differentiating it twice throws.
 Var attach(const Var& param, const Tensor& ghat);
-
-/// [...] -> [...,1], so that one number a row meets D numbers a row.
-Var per_row(const Var& x);
-Tensor per_row(const Tensor& x);
 
 }  // namespace stflow

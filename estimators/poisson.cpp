@@ -42,6 +42,24 @@ int64_t poisson_quantile(double rate, double u) {
   return table.first + static_cast<int64_t>(table.pmf.size()) - 1;
 }
 
+Tensor poisson_cdf_between(const Tensor& rate, const Tensor& z, const Tensor& v) {
+  Tensor u(z.shape());
+  real* out = u.data();
+  parallel_for(z.numel(), kGrain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const PoissonTable table = poisson_table(rate[i]);
+      double below = 0, at = 0;
+      for (size_t k = 0; k < table.pmf.size() && table.first + static_cast<int64_t>(k) <= z[i];
+           ++k) {
+        below += at;
+        at = table.pmf[k];
+      }
+      out[i] = static_cast<real>(below + v[i] * at);
+    }
+  });
+  return u;
+}
+
 int64_t poisson_support(double rate) {
   const double largest = std::ceil(rate + 6 * std::sqrt(rate) + 8);
   CHECK_ARG(largest <= 4096, "[poisson] a rate of ", rate, " needs counts up to ", largest,
@@ -88,8 +106,34 @@ Var Poisson::entropy() const {
 }
 
 Tensor Poisson::states() const {
-  const int64_t largest = poisson_support(max(rate().value()).item());
-  return all_states(largest + 1, param().dim(-1), law());
+  return all_states(poisson_support(max(rate().value()).item()) + 1, param().dim(-1), law());
+}
+
+Categorical Poisson::truncated() const {
+  const int64_t counts = poisson_support(max(rate().value()).item()) + 1;
+  const Tensor k = arange(counts);
+  const Tensor log_factorial = polygamma(-1, add(k, Tensor::scalar(1)));
+  const Var log_weight = per_row(log(rate())) * Var(k) - Var(log_factorial);  // log pmf + rate
+  const Shape& shape = rate().shape();
+  return {reshape(log_weight, shape.with(-1, shape[-1] * counts)), counts};
+}
+
+Tensor Poisson::noise(Rng& rng) const { return rng.uniform(truncated().param().shape()); }
+
+Var Poisson::perturbed(const Tensor& u) const { return truncated().perturbed(u); }
+
+Var Poisson::perturbed_given(const Tensor& z, const Tensor& v) const {
+  const Categorical law = truncated();
+  return law.perturbed_given(one_hot(z, law.categories()).reshape(v.shape()), v);
+}
+
+Tensor Poisson::harden(const Tensor& perturbed) const {
+  return argmax(truncated().split(perturbed).value());
+}
+
+Var Poisson::soften(const Var& perturbed, const Var& temperature) const {
+  const Categorical law = truncated();
+  return sum(law.split(law.soften(perturbed, temperature)) * Var(arange(law.categories())), {-1});
 }
 
 Var kl(const Poisson& q, const Poisson& p) {

@@ -9,7 +9,7 @@
 #include <functional>
 #include <vector>
 
-#include "estimators/distribution.h"
+#include "estimators/categorical.h"
 
 namespace stflow {
 
@@ -33,6 +33,17 @@ class Poisson : public Distribution {
   Var entropy() const override;
   /// Counts 0..N of every unit, N from poisson_support of the largest rate.
   Tensor states() const override;
+
+  // Relaxed as a one-hot choice among the counts 0..N: its softmax is the weight of each count.
+  Tensor noise(Rng& rng) const override;
+  Var perturbed(const Tensor& u) const override;
+  Var perturbed_given(const Tensor& z, const Tensor& v) const override;
+  Tensor harden(const Tensor& perturbed) const override;
+  Var soften(const Var& perturbed, const Var& temperature) const override;
+
+ private:
+  /// The counts 0..N as a categorical law of D units: [..., D (N+1)].
+  Categorical truncated() const;
 };
 
 /// KL(q || p) summed over units, nats: [...].
@@ -48,6 +59,9 @@ PoissonTable poisson_table(double rate);
 
 /// Smallest k with P(z <= k) >= u.
 int64_t poisson_quantile(double rate, double u);
+
+/// F(z - 1) + v pmf(z) for v in (0,1), elementwise: a uniform that inverts to z.
+Tensor poisson_cdf_between(const Tensor& rate, const Tensor& z, const Tensor& v);
 
 /// Largest count that enumeration considers: ceil(rate + 6 sqrt(rate) + 8). Throws above 4096.
 int64_t poisson_support(double rate);

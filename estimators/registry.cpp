@@ -2,20 +2,52 @@
 
 #include <algorithm>
 
+#include "estimators/control_variate.h"
+
 namespace stflow {
 
 const std::vector<RuleInfo>& rule_registry() {
   using Options = const RuleOptions&;
   static const std::vector<std::string> all{"bernoulli", "categorical", "poisson"};
-  static const std::vector<std::string> bits{"bernoulli"};
+  static const std::vector<std::string> bits{"bernoulli"}, counts{"poisson"};
+  static const std::vector<std::string> choices{"bernoulli", "categorical"};
+  const auto local = [](const LocalRule& rule, Options o) {
+    return from_local(rule, o.samples > 0 ? o.samples : 1);
+  };
   static const std::vector<RuleInfo> rules{
-      {"st", false, all, [](Options o) { return from_local(st(), o.samples); }},
-      {"mmd", false, all, [](Options o) { return from_local(mmd(o.mmd), o.samples); }},
-      {"none", false, all, [](Options o) { return from_local(none(), o.samples); }},
-      {"exact", true, all, [](Options) { return exact(); }},
-      {"reinforce", true, all, [](Options) { return reinforce(); }},
-      {"arm", true, bits, [](Options) { return arm(); }},
-      {"rebar", true, bits, [](Options o) { return rebar(o.rebar); }},
+      // name, unbiased, local, laws, factory
+      {"st", false, true, all, [=](Options o) { return local(st(), o); }},
+      {"mmd", false, true, all, [=](Options o) { return local(mmd(o.mmd), o); }},
+      {"reinmax", false, true, choices, [=](Options o) { return local(reinmax(), o); }},
+      {"fini2", false, true, counts, [=](Options o) { return local(fini2(), o); }},
+      {"gumbel-softmax", false, true, choices,
+       [=](Options o) { return local(gumbel_softmax(o.temperature), o); }},
+      {"st-gumbel-softmax", false, true, choices,
+       [=](Options o) { return local(st_gumbel_softmax(o.temperature), o); }},
+      {"gumbel-rao", false, true, choices,
+       [=](Options o) { return local(gumbel_rao(o.temperature), o); }},
+      {"none", false, true, all, [=](Options o) { return local(none(), o); }},
+      {"exact", true, false, all, [](Options) { return exact(); }},
+      {"reinforce", true, false, all, [](Options) { return reinforce(); }},
+      {"reinforce-mean", true, false, all, [](Options) { return reinforce_mean(); }},
+      {"reinforce-net", true, false, all,
+       [](Options o) {
+         CHECK_ARG(o.inputs > 0, "rule 'reinforce-net' needs the number of inputs of its baseline");
+         return reinforce_net(control_network(o.inputs, o.seed));
+       }},
+      {"leave-one-out", true, false, all,
+       [](Options o) { return o.samples > 0 ? leave_one_out(o.samples) : leave_one_out(); }},
+      {"muprop", true, false, all, [](Options) { return muprop(); }},
+      {"arm", true, false, bits, [](Options) { return arm(); }},
+      {"disarm", true, false, bits, [](Options) { return disarm(); }},
+      {"rebar", true, false, all,
+       [](Options o) { return rebar({.temperature = o.temperature, .tune = o.tune}); }},
+      {"relax", true, false, all,
+       [](Options o) {
+         CHECK_ARG(o.latents > 0, "rule 'relax' needs the number of latents for its network");
+         return relax(control_network(o.latents, o.seed), {.temperature = o.temperature});
+       }},
+      {"measure-valued", true, false, counts, [](Options) { return measure_valued(); }},
   };
   return rules;
 }

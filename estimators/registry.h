@@ -10,14 +10,19 @@ namespace stflow {
 
 /// Every setting a rule may look at; each uses its own.
 struct RuleOptions {
-  int64_t samples = 1;  // draws a node, for local rules
+  int64_t samples = 0;       // draws a node (local rules: default 1; leave-one-out: 4); 0: default
+  double temperature = 0.5;  // of the Gumbel rules and of the control variate of rebar and relax
+  bool tune = true;          // rebar trains eta and temperature
   MmdOptions mmd = {};
-  RebarOptions rebar = {};
+  int64_t inputs = 0;   // width of the context, for the baseline of reinforce-net
+  int64_t latents = 0;  // width of the parameter, for the network of relax
+  uint64_t seed = 0;    // of those networks' weights
 };
 
 struct RuleInfo {
   std::string name;
   bool unbiased;
+  bool local;                     // needs only the sample and the gradient of the cost at it
   std::vector<std::string> laws;  // that it fits
   std::function<Rule(const RuleOptions&)> make;
 };

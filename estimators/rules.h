@@ -7,9 +7,11 @@
 // q(z) / d param. To add one: its file, a line here, a row in registry.cpp.
 #pragma once
 
+#include <memory>
 #include <optional>
 
 #include "estimators/expect.h"
+#include "nn/module.h"
 
 namespace stflow {
 
@@ -21,16 +23,16 @@ enum class Kernel { rbf, linear };
 
 struct MmdOptions {
   Kernel kernel = Kernel::rbf;  // rbf: exp(-(x-y)^2 / (2 h^2)); linear: x y
-  /// h, in units of the sample; empty: the median distance between samples (Poisson only), at
-  /// least 1.
+  /// h, in units of the sample; for counts choose 2 sqrt(rate) or more, or some pushes come back
+  /// with the wrong sign. Empty: the median distance between samples, at least 1 (Poisson only).
   std::optional<double> bandwidth = 1.0;
   double epsilon = 0.1;         // step by which a sample is pushed down the gradient of its cost
   bool control_variate = true;  // subtract what the same samples give before they are pushed
   /// true: times h^2 / (2 epsilon) (rbf) or 1 / (2 epsilon) (linear), the scale of
   /// straight-through; false: the gradient of MMD^2 itself.
   bool st_scale = true;
-  /// Divide by E[w], the mean weight that small pushes get (Poisson, rbf), to compare with
-  /// straight-through at an equal learning rate.
+  /// Divide by E[w], the mean weight that small pushes get (rbf kernel), to compare with
+  /// straight-through at an equal learning rate: exp(-1/(2h^2)) for bits, exp(-1/h^2) for one-hot.
   bool divide_by_mean_weight = false;
   /// For samples drawn outside expect(): how many times the gradient of one example's cost is
   /// larger than what arrives (B S for a mean over B examples and S samples). Inside expect() it is
@@ -39,17 +41,34 @@ struct MmdOptions {
 };
 LocalRule mmd(const MmdOptions& options = {});  // projection by maximum mean discrepancy ("pWGF")
 
+LocalRule reinmax(
+    double temperature = 1);  // straight-through to second order; Bernoulli, Categorical
+LocalRule fini2();            // the same for Poisson
+
+LocalRule gumbel_softmax(double temperature = 0.5);     // the sample replaced by its relaxation
+LocalRule st_gumbel_softmax(double temperature = 0.5);  // hard value, relaxed gradient
+LocalRule gumbel_rao(double temperature = 0.5, int64_t draws = 10);  // averaged over noise given z
+
 // ---- evaluation rules ----
-Rule exact();      // sum over all states: the ground truth for small layers
-Rule reinforce();  // f(z) score
-Rule arm();        // augment-reinforce-merge: two evaluations at antithetic samples; Bernoulli
+Rule exact();                             // sum over all states: the ground truth for small layers
+Rule reinforce();                         // f(z) score
+Rule reinforce_mean(double decay = 0.9);  // minus the running mean of past costs
+Rule reinforce_net(
+    const std::shared_ptr<nn::Module>& network);  // minus network(context), [...,I] -> [...,1]
+Rule leave_one_out(int64_t samples = 4);          // minus the mean cost of the other samples
+Rule muprop();                                    // minus the tangent at the mean
+Rule arm();             // augment-reinforce-merge: two evaluations at antithetic samples; Bernoulli
+Rule disarm();          // ARM averaged over what the pair does not depend on; Bernoulli
+Rule measure_valued();  // the effect of one more count; Poisson
 
 struct RebarOptions {
   double temperature = 0.5;  // of the relaxed control variate, > 0
   double eta = 1;            // its scale
   bool tune = false;  // make eta and log temperature rule.parameters, trained for low variance
 };
-Rule rebar(
-    const RebarOptions& options = {});  // REINFORCE with a relaxed control variate; Bernoulli
+Rule rebar(const RebarOptions& options = {});  // REINFORCE with a relaxed control variate
+/// rebar with network(z), [...,Z] -> [...,1], added to the control variate; all of it is trained. Z
+/// is the size of a perturbed sample: the units' logits, or for Poisson the units' rates.
+Rule relax(const std::shared_ptr<nn::Module>& network, const RebarOptions& options = {});
 
 }  // namespace stflow

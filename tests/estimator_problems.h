@@ -1,6 +1,6 @@
-// estimator_problems.h - small problems with known exact gradients, and the means by which tests
-// hold a rule against them: many independent estimates in one call, and expectations without random
-// draws.
+// estimator_problems.h - the means by which tests hold a rule against the problems of
+// estimators/problems.h: known exact gradients, many independent estimates in one call, and
+// expectations without random draws.
 #pragma once
 
 #include <cmath>
@@ -14,16 +14,7 @@
 
 namespace stflow::testing {
 
-/// bernoulli4: f(b) = v.tanh(W b + c) + b0 b1 - b2 b3, four units, not linear, not separable.
-inline Var bernoulli4_cost(const Var& b) {
-  const Tensor w = Tensor::from({1.5, -1, .5, 2, -1, 2, 1, -.5, .5, 1, -2, 1}, {3, 4});
-  const Tensor c = Tensor::from({-.5, .5, -1}), v = Tensor::from({1, -1.5, 2});
-  const Var hidden = sum(tanh(linear(b, w, c)) * Var(v), {-1});
-  return hidden + select(b, -1, 0) * select(b, -1, 1) - select(b, -1, 2) * select(b, -1, 3);
-}
-inline Tensor bernoulli4_logits() {
-  return Tensor::from({real(.4), real(-.9), real(1.3), real(-.2)}, {1, 4});
-}
+inline Tensor bernoulli4_logits() { return problem("bernoulli4").param; }
 inline Tensor bernoulli4_exact() {
   return Tensor::from({real(.450250), real(-.023752), real(-.495491), real(.193429)}, {1, 4});
 }
@@ -38,12 +29,21 @@ inline std::unique_ptr<Distribution> make_bernoulli(const Var& logits) {
   return std::make_unique<Bernoulli>(logits);
 }
 
+/// Options with which every rule can be made for a layer of D units; where a rule has a network,
+/// its context is the layer's own parameter.
+inline RuleOptions options_for(int64_t units) {
+  RuleOptions options;
+  options.inputs = options.latents = units;
+  options.seed = 8;
+  return options;
+}
+
 /// The estimates that `rule` makes for each row of param [B,D], in one call: [B,D].
 inline Tensor estimates(const Rule& rule, const Tensor& param, const Cost& cost, Rng& rng,
                         const MakeLaw& make_law = make_bernoulli) {
   const Var leaf = Var::parameter(param);
   const Scope scope{rng};
-  const Var loss = sum(expect(*make_law(leaf), rule, scope, cost));
+  const Var loss = sum(expect(*make_law(leaf), rule, scope, cost, /*context=*/Var(param)));
   return grad({loss}, {leaf})[0].value();
 }
 

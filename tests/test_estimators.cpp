@@ -55,9 +55,9 @@ Rule detached_rebar() {
   const auto apply = [](const Distribution& q, const Scope& scope, const Cost& cost, const Var&) {
     const Var a = Var::parameter(q.param().value());
     const Bernoulli here(a);
-    const Var z = here.noisy_logits(scope.rng.uniform(a.shape()));
+    const Var z = here.perturbed(scope.rng.uniform(a.shape()));
     const Tensor b = greater(z.value(), Tensor::scalar(0));
-    const Tensor given = here.detach().noisy_logits_given(b, scope.rng.uniform(a.shape())).value();
+    const Tensor given = here.detach().perturbed_given(b, scope.rng.uniform(a.shape())).value();
     const Var z_given_b = a + Var(sub(given, a.value()));  // the mistake
     const Var f = cost(b, scope), c = cost(sigmoid(z / 0.5), scope);
     const Var c_given_b = cost(sigmoid(z_given_b / 0.5), scope);
@@ -275,7 +275,7 @@ TEST_CASE("rules: without gradients a hard sample is evaluated once") {
     calls = 0;
     Rng rng(3);
     const NoGradGuard no_grad;
-    expect(q, rule.make({}), Scope{rng}, counting);
+    expect(q, rule.make(options_for(4)), Scope{rng}, counting);
     CHECK(calls == 1);
   }
 }
@@ -297,7 +297,8 @@ TEST_CASE("rules: a rule that does not fit the law says so") {
   const Categorical q(Var::parameter(Tensor::zeros({1, 4})), 4);
   const Cost f = ignoring_scope([](const Var& z) { return sum(z, {-1}); });
   check_contains(message_of([&] { expect(q, arm(), Scope{rng}, f); }), "'arm'", "categorical");
-  check_contains(message_of([&] { expect(q, rebar(), Scope{rng}, f); }), "'rebar'", "categorical");
+  check_contains(message_of([&] { expect(q, disarm(), Scope{rng}, f); }), "'disarm'",
+                 "categorical");
   check_contains(message_of([&] { expect(q, from_local(mmd({.bandwidth = {}})), Scope{rng}, f); }),
                  "median", "categorical");
   check_contains(message_of([&] { make_rule("reinforec"); }), "'reinforec' is not one of",
@@ -311,6 +312,14 @@ TEST_CASE("expect: a cost averaged over its examples is refused") {
   Rng rng(1);
   const Bernoulli q(Var::parameter(Tensor::zeros({3, 4})));
   const Cost averaged = ignoring_scope([](const Var& z) { return mean(bernoulli4_cost(z)); });
-  check_contains(message_of([&] { expect(q, from_local(st()), Scope{rng}, averaged); }), "[expect]",
-                 "[3]", "[]");
+  const Cost not_summed = ignoring_scope([](const Var& z) { return square(z); });
+  for (const std::string& name : rule_names("bernoulli")) {
+    CAPTURE(name);
+    const Rule rule = make_rule(name, options_for(4));
+    const auto call = [&](const Cost& cost) {
+      return message_of([&] { expect(q, rule, Scope{rng}, cost, q.logits().detach()); });
+    };
+    check_contains(call(averaged), "[expect]", "3]", "gave []");
+    check_contains(call(not_summed), "[expect]", "3]", "3,4]");
+  }
 }

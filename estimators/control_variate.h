@@ -1,0 +1,21 @@
+// control_variate.h - how the rules that have parameters of their own train them.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "autodiff/var.h"
+#include "nn/module.h"
+
+namespace stflow {
+
+/// Adds to the .grad of each parameter the gradient of mean(|ghat|^2), where ghat [...,B,D] is an
+/// estimate whose mean does not depend on them: that is the gradient of its variance.
+void train_for_low_variance(const Var& ghat, const std::vector<Var>& parameters);
+
+/// The network of learned baselines and of RELAX: inputs -> 200 ReLU -> 1 (Grathwohl et al. 2018),
+/// drawn from `seed`. [...,inputs] -> [...] by `per_example`.
+std::shared_ptr<nn::Module> control_network(int64_t inputs, uint64_t seed);
+Var per_example(nn::Module& network, const Var& input);
+
+}  // namespace stflow

@@ -1,0 +1,65 @@
+// diagnostics.h - is a rule right, how noisy is it, and what does it cost? Answered on a problem
+// small enough to enumerate.
+//
+// A problem is a loss written with an `expectation` in place of expect() and its rule:
+//
+//     Problem coin{"coin", "bernoulli", {1}, Tensor::full({1, 1}, 0.3),
+//                  [](const Var& logits, const Scope& scope, const Layer& expectation) {
+//                    return expectation(Bernoulli(logits), scope, [](const Var& z, const Scope&) {
+//                      return sum(square(z - 0.45), {-1});
+//                    });
+//                  }};
+//     Rng rng(1);
+//     Diagnosis found = diagnose(coin, rules_for(coin, "st"), 100'000, rng);
+//
+// Statistics are over independent estimates, each a row of a large batch.
+#pragma once
+
+#include "estimators/registry.h"
+
+namespace stflow {
+
+/// expect() by the rule under diagnosis. One inside the cost of another takes the scope that this
+/// cost was given.
+using Layer = std::function<Var(const Distribution& q, const Scope& scope, const Cost& cost)>;
+
+struct Problem {
+  std::string name;
+  std::string law;              // of its stochastic layers
+  std::vector<int64_t> widths;  // parameters of each layer's law, from the outermost layer on
+  Tensor param;                 // [1,D]: all that is differentiated
+  /// param [B,D] -> [B]. Row r depends on row r of param alone.
+  std::function<Var(const Var& param, const Scope& scope, const Layer& expectation)> loss;
+};
+
+/// The rule of that name, one object for each layer. Throws when there is none of that name.
+std::vector<Rule> rules_for(const Problem& problem, const std::string& name,
+                            RuleOptions options = {});
+
+/// `rows` independent estimates of the gradient with respect to the problem's param, [rows,D]. The
+/// context of learned baselines is the parameter of their layer.
+Tensor estimates(const Problem& problem, const std::vector<Rule>& rules, int64_t rows, Rng& rng);
+
+/// How often diagnose() calls an unbiased rule biased, at most, once its means are nearly normal.
+inline constexpr double kFalseAlarmRate = 1e-4;
+
+struct Diagnosis {
+  Tensor exact, mean;     // the gradient by enumeration, and the mean estimate: [1,D]
+  double relative_bias;   // |mean - exact| / |exact|; an unbiased rule has about ...
+  double bias_error;      // ... this, its standard error: sqrt(trace_variance / draws) / |exact|
+  double p_value;         // that an unbiased rule's worst component is as far off
+  double cosine;          // between mean and exact; NaN if one of them is zero
+  double trace_variance;  // of one estimate, summed over components
+  int64_t evaluations;    // calls of the innermost cost an estimate
+  double microseconds;    // an estimate, forward and backward, 4096 at a time: the median
+
+  /// A component of the mean lies further off than chance allows, or is not finite.
+  bool biased() const { return !(p_value >= kFalseAlarmRate); }
+};
+
+/// Compares a rule (one object a layer) with enumeration, over `draws` >= 2 estimates. The z-test
+/// of each component is two-sided, with Bonferroni's correction for D of them. What a rule trains
+/// stays as it is: train it first.
+Diagnosis diagnose(const Problem& problem, const std::vector<Rule>& rules, int64_t draws, Rng& rng);
+
+}  // namespace stflow

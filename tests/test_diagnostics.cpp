@@ -1,0 +1,124 @@
+// test_diagnostics.cpp - verdicts and numbers of diagnose() on rules whose faults are known.
+#include <doctest/doctest.h>
+
+#include "tests/estimator_problems.h"
+
+using namespace stflow;
+using namespace stflow::testing;
+
+namespace {
+
+Diagnosis diagnosis(const std::string& name, const std::vector<Rule>& rules, int64_t draws = 20'000,
+                    uint64_t seed = 1) {
+  Rng rng(seed);
+  return diagnose(problem(name), rules, draws, rng);
+}
+
+Diagnosis diagnosis(const std::string& name, const std::string& rule, int64_t draws = 20'000) {
+  return diagnosis(name, rules_for(problem(name), rule), draws);
+}
+
+// REINFORCE times a factor.
+Rule scaled_reinforce(double factor) {
+  const auto apply = [=](const Distribution& q, const Scope& scope, const Cost& cost, const Var&) {
+    const Tensor z = q.sample(scope.rng);
+    const Var f = cost(z, scope);
+    const Tensor weight = mul(f.value(), Tensor::scalar(static_cast<real>(factor)));
+    return f + attach(q.param(), mul(per_row(weight), q.score(z)));
+  };
+  return {"scaled", apply};
+}
+
+}  // namespace
+
+TEST_CASE("diagnose: the registry's word on every rule is found true on every problem") {
+  for (const Problem& each : problems()) {
+    for (const std::string& name : rule_names(each.law)) {
+      CAPTURE(each.name);
+      CAPTURE(name);
+      const auto& all = rule_registry();
+      const auto info = std::find_if(all.begin(), all.end(),
+                                     [&](const RuleInfo& one) { return one.name == name; });
+      const Diagnosis found = diagnosis(each.name, name, 8'000);
+      if (info->unbiased) CHECK_FALSE(found.biased());
+      if (name == "st" || name == "none") CHECK(found.biased());
+    }
+  }
+}
+
+TEST_CASE("diagnose: bias, error, cosine and variance of straight-through on bernoulli4") {
+  const Diagnosis found = diagnosis("bernoulli4", "st");
+  CHECK(found.biased());
+  CHECK(std::abs(found.relative_bias - .262) < 4 * found.bias_error);
+  CHECK(found.trace_variance == doctest::Approx(.236).epsilon(.05));
+  CHECK(found.bias_error == doctest::Approx(std::sqrt(.236 / 20'000 /
+                                                      (.45025 * .45025 + .495491 * .495491 +
+                                                       .023752 * .023752 + .193429 * .193429)))
+                                .epsilon(.03));
+  CHECK(found.cosine > .9);
+  CHECK(found.cosine < .999);
+  check_close(found.exact, bernoulli4_exact(), 0, 1e-6);
+}
+
+TEST_CASE("diagnose: arm is consistent with unbiased, two evaluations, its known variance") {
+  const Diagnosis found = diagnosis("bernoulli4", "arm");
+  CHECK_FALSE(found.biased());
+  CHECK(found.relative_bias < 3 * found.bias_error);
+  CHECK(found.evaluations == 2);
+  CHECK(found.trace_variance == doctest::Approx(2.56).epsilon(.05));
+  CHECK(found.microseconds > 0);
+}
+
+TEST_CASE("diagnose: a rule with a wrong factor is caught") {
+  CHECK_FALSE(diagnosis("bernoulli4", {scaled_reinforce(1)}, 200'000).biased());
+  CHECK(diagnosis("bernoulli4", {scaled_reinforce(.95)}, 200'000).biased());
+  CHECK_FALSE(diagnosis("two-layer", {reinforce(), scaled_reinforce(1)}, 50'000).biased());
+  CHECK(diagnosis("two-layer", {reinforce(), scaled_reinforce(.5)}, 50'000).biased());
+}
+
+TEST_CASE("diagnose: estimates that are not finite are biased, their numbers NaN") {
+  const auto apply = [](const Distribution& q, const Scope& scope, const Cost& cost, const Var&) {
+    const Tensor z = q.sample(scope.rng);
+    return cost(z, scope) + attach(q.param(), Tensor::full(z.shape(), real(NAN)));
+  };
+  const Diagnosis found = diagnosis("bernoulli4", {Rule{"nan", apply}}, 100);
+  CHECK(found.biased());
+  CHECK(std::isnan(found.relative_bias));
+}
+
+TEST_CASE("diagnose: enumeration has no bias and no variance") {
+  for (const Problem& each : problems()) {
+    CAPTURE(each.name);
+    const Diagnosis found = diagnosis(each.name, "exact", 5'000);
+    CHECK_FALSE(found.biased());
+    CHECK(found.trace_variance < 1e-12);
+    CHECK(found.relative_bias < 1e-5);
+    CHECK(found.cosine == doctest::Approx(1));
+    CHECK(found.evaluations == 1);
+  }
+}
+
+TEST_CASE("diagnose: evaluations are those of the innermost cost") {
+  for (const auto& [rule, calls] : std::vector<std::pair<std::string, int64_t>>{
+           {"st", 1}, {"reinforce", 1}, {"arm", 3}, {"disarm", 3}, {"muprop", 3}, {"rebar", 5}}) {
+    CAPTURE(rule);
+    CHECK(diagnosis("two-layer", rule, 2).evaluations == calls);
+  }
+}
+
+TEST_CASE("diagnose: same seed same numbers, another seed others") {
+  const std::vector<Rule> rules{arm()};
+  const Diagnosis first = diagnosis("bernoulli4", rules, 5'000, 3);
+  const Diagnosis again = diagnosis("bernoulli4", rules, 5'000, 3);
+  CHECK(first.relative_bias == again.relative_bias);
+  CHECK(first.trace_variance == again.trace_variance);
+  CHECK(first.p_value == again.p_value);
+  CHECK(diagnosis("bernoulli4", rules, 5'000, 4).relative_bias != first.relative_bias);
+}
+
+TEST_CASE("diagnose: what cannot be diagnosed is said") {
+  check_contains(message_of([] { diagnosis("bernoulli4", "arm", 1); }), "[diagnose]", "got 1");
+  check_contains(message_of([] { diagnosis("two-layer", {arm()}); }), "'two-layer'", "more than 1");
+  check_contains(message_of([] { problem("bernouli4"); }), "'bernouli4' is not one of",
+                 "poisson-critic");
+}
