@@ -78,7 +78,7 @@ std::vector<Var> grad(const std::vector<Var>& outputs, const std::vector<Var>& w
               var.defined() ? var.op() : "an empty Var", "', which is a constant");
   }
 
-  const NoGradGuard mode(/*enabled=*/create_graph);
+  const GradMode mode(create_graph);
   const std::vector<const Var*> nodes = latest_first(outputs);
   const NodeSet leading = leading_to(wrt, nodes);
   const AskedForGuard asked(&leading);

@@ -92,7 +92,7 @@ void gradcheck(const Function& f, const std::vector<Tensor>& inputs,
                const GradcheckOptions& options) {
   CHECK_ARG(options.order == 1 || options.order == 2, "[gradcheck] order must be 1 or 2, got ",
             options.order);
-  const NoGradGuard recording(/*enabled=*/true);
+  const GradMode recording(true);
   check_first_order(f, inputs, options, 1);
   if (options.order == 1) return;
   std::vector<Tensor> inputs_and_w = inputs;

@@ -51,10 +51,7 @@ Var Var::parameter(const Tensor& value) {
   return leaf;
 }
 
-const Tensor& Var::value() const {
-  CHECK_ARG(defined(), "[Var] used while empty");
-  return node_->value;
-}
+const Tensor& Var::value() const { return node_or_throw().value; }
 
 Tensor& Var::mutable_value() {
   CHECK_ARG(defined() && node_->inputs.empty(),
@@ -81,15 +78,20 @@ void Var::add_grad(const Tensor& grad) {
   if (before.defined()) node_->grad = stflow::add(before, grad);
 }
 
-void Var::zero_grad() { node_->grad = Tensor(); }
+void Var::zero_grad() { set_grad({}); }
 
 Var Var::detach() const { return Var(value()); }
 
 void Var::backward() const { stflow::backward(*this); }
 
-const std::string& Var::op() const { return node_->op; }
-const std::vector<Var>& Var::inputs() const { return node_->inputs; }
-uint64_t Var::id() const { return node_->id; }
+const std::string& Var::op() const { return node_or_throw().op; }
+const std::vector<Var>& Var::inputs() const { return node_or_throw().inputs; }
+uint64_t Var::id() const { return node_or_throw().id; }
+
+const Node& Var::node_or_throw() const {
+  CHECK_ARG(defined(), "[Var] used while empty");
+  return *node_;
+}
 
 Var make_node(std::string op, Tensor value, std::vector<Var> inputs, Backward backward) {
   Var result(std::move(value));
@@ -107,7 +109,7 @@ Var make_node(std::string op, Tensor value, std::vector<Var> inputs, Backward ba
 
 bool grad_enabled() { return recording; }
 
-NoGradGuard::NoGradGuard(bool enabled) : before_(std::exchange(recording, enabled)) {}
-NoGradGuard::~NoGradGuard() { recording = before_; }
+GradMode::GradMode(bool enabled) : before_(std::exchange(recording, enabled)) {}
+GradMode::~GradMode() { recording = before_; }
 
 }  // namespace stflow

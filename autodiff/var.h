@@ -73,6 +73,7 @@ class Var {
  private:
   friend Var make_node(std::string, Tensor, std::vector<Var>, Backward);
   friend struct Node;
+  const Node& node_or_throw() const;
   std::shared_ptr<Node> node_;
 };
 
@@ -102,16 +103,22 @@ int64_t live_nodes();
 /// Are graphs being recorded on this thread?
 bool grad_enabled();
 
-/// While it lives, nothing on this thread records a graph.
-class NoGradGuard {
+/// While it lives, graphs are recorded on this thread, or not.
+class GradMode {
  public:
-  explicit NoGradGuard(bool enabled = false);  // true: record again inside a no-grad region
-  ~NoGradGuard();
-  NoGradGuard(const NoGradGuard&) = delete;
-  NoGradGuard& operator=(const NoGradGuard&) = delete;
+  explicit GradMode(bool enabled);
+  ~GradMode();
+  GradMode(const GradMode&) = delete;
+  GradMode& operator=(const GradMode&) = delete;
 
  private:
   bool before_;
+};
+
+/// While it lives, nothing on this thread records a graph.
+class NoGradGuard : public GradMode {
+ public:
+  NoGradGuard() : GradMode(false) {}
 };
 
 }  // namespace stflow

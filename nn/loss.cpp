@@ -26,7 +26,8 @@ double accuracy(const Tensor& logits, const Tensor& labels) {
   CHECK_ARG(logits.rank() == 2 && labels.shape() == Shape{logits.dim(0)},
             "[accuracy] expected logits [B,K] and labels [B], got ", logits.shape(), " and ",
             labels.shape());
-  return mean(equal(argmax(logits), labels)).item();
+  const double right = sum(equal(argmax(logits), labels)).item();
+  return right / static_cast<double>(labels.numel());
 }
 
 }  // namespace stflow::nn

@@ -213,7 +213,7 @@ TEST_CASE("wants: answers for the innermost grad() and again for the outer one a
   const Var x = parameter({1}), w = parameter({1});
   std::vector<bool> wanted;
   const Var y = node({x, w}, [&](const Var& out, const Var& up) -> std::vector<Var> {
-    const NoGradGuard recording(true);
+    const GradMode recording(true);
     const Var inner = parameter({3});
     check_slope(square(inner), inner, {6});
     wanted = {out.wants(0), out.wants(1)};

@@ -50,7 +50,7 @@ TEST_CASE("NoGradGuard: nests, and ends with its scope, also by an exception") {
     }
     CHECK_FALSE(grad_enabled());
     {
-      const NoGradGuard on(true);
+      const GradMode on(true);
       CHECK((x * x).requires_grad());
     }
     CHECK_FALSE(grad_enabled());
@@ -145,4 +145,12 @@ TEST_CASE("Var: misuse is named") {
     x.add_grad(Tensor::ones({2}));
   }
   check_equal(x.grad(), Tensor::from({2, 2}));
+}
+
+TEST_CASE("Var: an empty one says so, whatever it is asked") {
+  Var empty;
+  check_contains(message_of([&] { empty.op(); }), "[Var]", "empty");
+  check_contains(message_of([&] { empty.inputs(); }), "[Var]", "empty");
+  check_contains(message_of([&] { empty.id(); }), "[Var]", "empty");
+  check_contains(message_of([&] { empty.zero_grad(); }), "[Var]", "empty");
 }
