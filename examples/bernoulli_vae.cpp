@@ -8,7 +8,9 @@
 #include "datasets/binarize.h"
 #include "datasets/data_loader.h"
 #include "examples/common/data.h"
+#include "examples/common/generative.h"
 #include "examples/common/program.h"
+#include "examples/common/rule_options.h"
 #include "examples/common/run.h"
 #include "examples/common/vae.h"
 
@@ -16,27 +18,13 @@ using namespace stflow;
 
 namespace {
 
-// 100 samples of the model, and 50 test images, each row above its reconstructions.
-void save_pictures(const Vae& vae, const Dataset& images, uint64_t seed, Run& run) {
-  Rng rng(seed, 3);
-  const ImageGrid grid{.height = images.height, .width = images.width, .channels = images.channels};
-  run.save_images("samples", vae.sample(100, rng), grid);
-  const Tensor shown = DataLoader(images, {.batch_size = 50, .shuffle = false}).epoch(0)[0].x;
-  std::vector<Tensor> rows;
-  for (int64_t row = 0; row + 10 <= shown.dim(0); row += 10) {
-    rows.push_back(shown.rows(row, row + 10));
-    rows.push_back(vae.reconstruct(rows.back(), rng));
-  }
-  if (!rows.empty()) run.save_images("reconstructions", concat(rows, 0), grid);
-}
-
 void train(int argc, char** argv) {
   CommonOptions common;
   common.batch_size = 50;
   common.lr = 1e-4;
-  std::string arch = "linear", rule = "st", binarization = "static", inputs, prior;
+  std::string arch = "linear", binarization = "static", inputs, prior;
   int64_t nll_samples = 0;
-  RuleOptions rule_options;
+  RuleChoice rule;
 
   Options options(
       "bernoulli_vae",
@@ -44,36 +32,34 @@ void train(int argc, char** argv) {
       "Table 2) on binarised images and reports -ELBO in nats per image.");
   options.choice("--arch", arch, table2_architectures(),
                  "784-200-784; two stochastic layers of 200; or two hidden layers of 200 each way");
-  options.choice("--rule", rule, rule_names("bernoulli"), "gradient rule of the sampling nodes");
   options.choice("--inputs", inputs, {"01", "pm1"},
                  "feed networks v or 2v-1 (default: pm1 for linear, else 01)");
   options.choice("--prior", prior, {"fixed", "learned"},
                  "prior logits at 0 or trained (default: fixed for nonlinear, else learned)");
   options.choice("--binarize", binarization, {"static", "threshold", "dynamic"},
                  "draw each pixel once, cut at 0.5, or draw anew each epoch");
-  options.add("--bandwidth", *rule_options.mmd.bandwidth, "of rule mmd's kernel", above(0));
-  options.add("--epsilon", rule_options.mmd.epsilon, "step of rule mmd's flow", above(0));
-  options.add("--samples", rule_options.samples, "draws a node (st, mmd, none)", at_least(1));
+  add_rule_options(options, rule, "bernoulli");
   options.add("--nll-samples", nll_samples, "of the final importance bound; 0: none", at_least(0));
-  options.only_with("--rule", {"mmd"}, {"--bandwidth", "--epsilon"});
-  options.only_with("--rule", {"st", "mmd", "none"}, {"--samples"});
   options.add_common(common);
   options.parse(argc, argv);
 
   const DataParts data = load_parts(common, binarize_from_name(binarization));
   const auto seed = static_cast<uint64_t>(common.seed);
-  Rng init_rng(seed, 0), rng(seed, 1);  // streams of the seed: evaluation has 2, pictures 3
+  Rng init_rng(seed, 0), rng(seed, 1);  // streams of the seed: evaluation has 2 and 4, pictures 3
   VaeOptions model = table2_vae(arch, data.train.features());
   if (options.given("--inputs")) model.pm1 = inputs == "pm1";
   if (options.given("--prior")) model.learned_prior = prior == "learned";
   inputs = model.pm1 ? "pm1" : "01";
   prior = model.learned_prior ? "learned" : "fixed";
   Vae vae(model, init_rng);
-  while (vae.rules.size() < model.sizes.size()) vae.rules.push_back(make_rule(rule, rule_options));
+  vae.rules = make_rules(rule, model.sizes);
   optim::Adam adam(vae.weights(), {.lr = common.lr});
+  RuleTrainer rule_trainer(vae.rules, common.lr);
   std::optional<optim::SGD> prior_sgd;  // the protocol of ARM (Yin & Zhou 2019)
   if (model.learned_prior)
     prior_sgd.emplace(std::vector{vae.prior_logits}, optim::SGDOptions{.lr = 0.01});
+
+  const ImageCost neg_elbo = [&](const Tensor& x, Rng& from) { return vae.neg_elbo(x, {from}); };
 
   Run run(options, common, data.all());
   const DataLoader loader(data.train, {.batch_size = common.batch_size, .seed = seed});
@@ -83,11 +69,12 @@ void train(int argc, char** argv) {
     double total = 0;
     int64_t images = 0;
     for (const Batch& batch : loader.epoch(epoch)) {
-      const Var loss = mean(vae.neg_elbo(batch.x, {rng}));
+      const Var loss = mean(neg_elbo(batch.x, rng));
       if (images == 0 && epoch == 1) run.draw_graph("graph", to_dot({loss}));
       vae.zero_grad();
       loss.backward();
       adam.step();
+      rule_trainer.step();
       if (prior_sgd) prior_sgd->step();
       run.step(loss.item());
       total += loss.item() * static_cast<double>(batch.size());
@@ -96,8 +83,8 @@ void train(int argc, char** argv) {
     }
     train_neg_elbo = total / static_cast<double>(images);
     Rng evaluation_rng(seed, 2);
-    const double validation_neg_elbo = mean_neg_elbo(vae, data.validation, evaluation_rng);
-    test_neg_elbo = mean_neg_elbo(vae, data.test, evaluation_rng);
+    const double validation_neg_elbo = mean_cost(neg_elbo, data.validation, evaluation_rng);
+    test_neg_elbo = mean_cost(neg_elbo, data.test, evaluation_rng);
     run.epoch({{"epoch", epoch},
                {"train_neg_elbo", train_neg_elbo},
                {"validation_neg_elbo", validation_neg_elbo},
@@ -105,12 +92,15 @@ void train(int argc, char** argv) {
     nn::save_safetensors(run.path("model.safetensors"), vae.state_dict());
   }
 
-  save_pictures(vae, data.test, seed, run);
+  Rng picture_rng(seed, 3), nll_rng(seed, 4);
+  run.save_images("samples", vae.sample(100, picture_rng), grid_of(data.test));
+  save_reconstructions(run, "reconstructions", data.test,
+                       [&](const Tensor& x) { return vae.reconstruct(x, picture_rng); });
   run.plot_metrics("curves", "-ELBO (nats per image)",
                    {"train_neg_elbo", "validation_neg_elbo", "test_neg_elbo"});
   run.finish({{"train_neg_elbo", train_neg_elbo},
               {"test_neg_elbo", test_neg_elbo},
-              {"test_nll", mean_nll(vae, data.test, nll_samples, rng)},
+              {"test_nll", mean_nll(neg_elbo, data.test, nll_samples, nll_rng)},
               {"nll_samples", nll_samples}});
 }
 

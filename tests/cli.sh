@@ -69,7 +69,8 @@ check() {  # NAME COMMAND..., which must succeed
 
 # Starts a training, does ACTION (which may use $pid) after its first epoch, waits for the end.
 at_first_epoch() {  # ACTION COMMAND...
-  timeout -k 1 60 "${@:2}" > pipe 2> err < /dev/null &
+  # --foreground: otherwise timeout would pass a signal on twice
+  timeout --foreground -k 1 60 "${@:2}" > pipe 2> err < /dev/null &
   pid=$!
   {
     read -r _ && read -r _  # the header and the first epoch
@@ -340,6 +341,43 @@ for rule in $rules; do
     fi
   done
 done
+
+for program in categorical_vae sbn; do
+  for rule in mmd rebar relax leave-one-out; do
+    expect_exit 0 "$program --rule $rule" 'nll_samples        2' 'peak_rss_mb' -- \
+      "$build/$program" --data tiny --epochs 1 --no-plots --nll-samples 2 --rule $rule
+  done
+done
+expect_exit 2 'categorical_vae: a rule of another law' "--rule: 'arm' is not one of" -- \
+  "$build/categorical_vae" --data tiny --rule arm
+
+# ---- estimator_lab ----
+
+lab=("$build/estimator_lab" --draws 2000)
+expect_exit 0 'estimator_lab has help' 'Usage: estimator_lab' '--draws N' '[100000]' -- "$build/estimator_lab" --help
+for problem in toy-0.45 toy-0.499 bernoulli4 two-layer categorical poisson-critic; do
+  expect_exit 0 "estimator_lab --problem $problem" 'relative_bias' 'leave-one-out' 'results in' -- \
+    "${lab[@]}" --problem $problem --no-plots
+done
+expect_exit 0 'estimator_lab: some rules, into a directory' 'results in lab' -- "${lab[@]}" --rule st,arm --out lab
+for file in estimators.csv summary.json bias_variance.csv bias_variance.gp bias_variance.png; do
+  check "estimator_lab: the directory has $file" [ -s "lab/$file" ]
+done
+check 'estimator_lab: a line for each rule' [ "$(cut -d , -f 1 lab/estimators.csv | tr '\n' ' ')" = 'rule st arm ' ]
+expect_exit 0 'estimator_lab --json' '"rule":"st"' '"biased":true' '"evaluations":2' -- \
+  "${lab[@]}" --rule st,arm --json --no-plots --out lab2
+cp out line.json
+check 'estimator_lab --json prints one line' [ "$(wc -l < line.json)" = 1 ]
+check 'estimator_lab: same seed, same numbers' \
+  cmp <(cut -d , -f 1-8 lab/estimators.csv) <(cut -d , -f 1-8 lab2/estimators.csv)
+expect_exit 2 'estimator_lab: no such problem' "--problem: 'bernouli4' is not one of toy-0.45" -- \
+  "${lab[@]}" --problem bernouli4
+expect_exit 2 'estimator_lab: misspelt rule' \
+  "error: --rule: 'disram' is not a rule for bernoulli units; did you mean 'disarm'?" -- "${lab[@]}" --rule st,disram
+expect_exit 2 'estimator_lab: no rule' 'error: --rule: expected all, or names' -- "${lab[@]}" --rule ''
+expect_exit 2 'estimator_lab: a rule of another law' "'arm' is not a rule for poisson units" -- \
+  "${lab[@]}" --problem poisson-critic --rule arm
+expect_exit 1 'estimator_lab: --out with contents' "'lab' is not empty" -- "${lab[@]}" --out lab
 
 # ---- divergence and signals ----
 

@@ -13,8 +13,9 @@ tiny="--dataset digits --epochs 1 --limit 200 --out $scratch/run"
 arguments() {  # PROGRAM
   case $1 in
     hello_autodiff) ;;
+    estimator_lab) echo "--problem two-layer --draws 100 --out $scratch/run" ;;
     mnist_mlp) echo "$tiny" ;;
-    bernoulli_vae) echo "$tiny --nll-samples 2" ;;
+    bernoulli_vae | categorical_vae | sbn) echo "$tiny --nll-samples 2" ;;
     *) return 1 ;;
   esac
 }

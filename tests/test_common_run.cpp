@@ -267,6 +267,18 @@ TEST_CASE("pictures: a plot comes with its numbers and its script, gnuplot or no
   CHECK_THROWS_AS(save_plot(dir / "q", {"x", "y", {}, {{"a", {}}}}), std::invalid_argument);
 }
 
+TEST_CASE("pictures: named points on log axes, those at zero not drawn") {
+  const TempDir dir;
+  const bool gnuplot = run_command({"gnuplot", "--version"}, ".") == 0;
+  printed_by([&] {
+    CHECK(save_scatter(dir / "s", {"bias", "variance", {{"a", .1, 2}, {"b", 0, 1}}}) == gnuplot);
+  });
+  CHECK(read_file(dir / "s.csv") == "name,bias,variance\na,0.1,2\nb,0,1\n");
+  check_contains(read_file(dir / "s.gp"), "set logscale xy", "set xlabel 'bias'", "using 2:3:1");
+  if (gnuplot) CHECK(read_file(dir / "s.png").starts_with("\x89PNG"));
+  CHECK_THROWS_AS(save_scatter(dir / "q", {"x", "y", {}}), std::invalid_argument);
+}
+
 TEST_CASE("pictures: a graph is kept as text and drawn by dot, whose failure is a note") {
   const TempDir dir;
   if (run_command({"dot", "-V"}, ".") == 0) {

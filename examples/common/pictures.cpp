@@ -9,6 +9,7 @@
 #include <charconv>
 #include <cmath>
 #include <filesystem>
+#include <functional>
 #include <iostream>
 
 #include "examples/common/files.h"
@@ -62,6 +63,18 @@ std::string quoted(const std::string& text) {
   return result + "'";
 }
 
+/// What all pictures by gnuplot have in common.
+std::string gnuplot_head(const std::string& name, const std::string& x_label,
+                         const std::string& y_label) {
+  return concat_message(
+      "# Draws ", name, ".png from ", name, ".csv; run it in this folder: gnuplot ", name, ".gp\n",
+      "set terminal pngcairo size 960,600 noenhanced font 'DejaVu Sans,12' background 'white'\n",
+      "set output ", quoted(name + ".png"), "\nset datafile separator ','\n",
+      "set border 3 lc rgb '#888888'\nset rmargin 4\nset tics nomirror out textcolor rgb "
+      "'#444444'\nset grid lt 1 lw 1 lc rgb '#e4e4e4'\n",
+      "set xlabel ", quoted(x_label), "\nset ylabel ", quoted(y_label), "\n");
+}
+
 std::string gnuplot_script(const std::string& name, const Plot& plot) {
   // Okabe & Ito (2008): colours that colour-blind readers can tell apart.
   const char* colours[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7",
@@ -70,14 +83,9 @@ std::string gnuplot_script(const std::string& name, const Plot& plot) {
   const double widen = *low == *high ? 1 : 0;
   const char* style = plot.x.size() <= 40 ? "linespoints" : "lines";
   std::string script = concat_message(
-      "# Draws ", name, ".png from ", name, ".csv; run it in this folder: gnuplot ", name, ".gp\n",
-      "set terminal pngcairo size 960,600 noenhanced font 'DejaVu Sans,12' background 'white'\n",
-      "set output ", quoted(name + ".png"), "\nset datafile separator ','\n",
-      "set border 3 lc rgb '#888888'\nset rmargin 4\nset tics nomirror out textcolor rgb "
-      "'#444444'\nset grid lt 1 lw 1 lc rgb '#e4e4e4'\n",
+      gnuplot_head(name, plot.x_label, plot.y_label),
       "set key outside top center horizontal Left reverse samplen 2\nset offsets 0, 0, graph 0.05, "
       "graph 0.05\n",
-      "set xlabel ", quoted(plot.x_label), "\nset ylabel ", quoted(plot.y_label), "\n",
       "set xrange [", *low - widen, ":", *high + widen, "]\nplot ");
   for (size_t i = 0; i < plot.curves.size(); ++i) {
     script +=
@@ -160,6 +168,29 @@ bool save_plot(const std::string& stem, const Plot& plot) {
   write_file(stem + ".csv", table);
   write_file(stem + ".gp", gnuplot_script(file_name(stem), plot));
   return draw(stem, {"gnuplot", file_name(stem) + ".gp"}, "gnuplot-nox");
+}
+
+bool save_scatter(const std::string& stem, Scatter scatter) {
+  CHECK_ARG(!scatter.points.empty(), "[save_scatter] nothing to draw in ", stem);
+  const std::string name = file_name(stem), data = quoted(name + ".csv") + " skip 1 ";
+  std::string table =
+      csv_header({{"name", ""}, {scatter.x_label, 0.0}, {scatter.y_label, 0.0}}) + "\n";
+  std::ranges::stable_sort(scatter.points, std::greater(), &Scatter::Point::y);
+  for (const Scatter::Point& point : scatter.points) {
+    table += csv_row({{"name", point.name}, {"x", point.x}, {"y", point.y}}) + "\n";
+  }
+  write_file(stem + ".csv", table);
+  std::string script =
+      concat_message(gnuplot_head(name, scatter.x_label, scatter.y_label),
+                     "set logscale xy\nset format '%g'\nset offsets graph 0.15, graph 0.15, "
+                     "graph 0.1, graph 0.1\nunset key\nplot ",
+                     data, "using 2:3 with points pt 7 ps 1.2 lc rgb '#0072B2'");
+  for (const char* place : {"every 2::0 using 2:3:1 with labels right offset -0.8,0.4",
+                            "every 2::1 using 2:3:1 with labels left offset 0.8,-0.4"}) {
+    script += ", \\\n     " + data + place;  // so that labels of neighbours part
+  }
+  write_file(stem + ".gp", script + "\n");
+  return draw(stem, {"gnuplot", name + ".gp"}, "gnuplot-nox");
 }
 
 bool save_graph(const std::string& stem, const std::string& dot) {

@@ -40,6 +40,18 @@ struct Plot {
 /// standard error, when gnuplot is missing or fails.
 bool save_plot(const std::string& stem, const Plot& plot);
 
+/// Named points on logarithmic axes. One with a coordinate that is not positive is not drawn.
+struct Scatter {
+  struct Point {
+    std::string name;
+    double x, y;
+  };
+  std::string x_label, y_label;  // with their units
+  std::vector<Point> points;
+};
+/// Writes the same files as save_plot, the highest point first, and returns the same.
+bool save_scatter(const std::string& stem, Scatter scatter);
+
 /// Writes a graph in the dot language to STEM.dot and its drawing to STEM.svg. Returns false, after
 /// a note on standard error, when dot is missing or fails.
 bool save_graph(const std::string& stem, const std::string& dot);

@@ -1,16 +1,15 @@
-// vae.h - a variational autoencoder whose latents are Bernoulli units, in one or several stochastic
-// layers, and its evaluation.
+// vae.h - a variational autoencoder whose latents are Bernoulli or categorical units, in one or
+// several stochastic layers.
 //
 // It is one recursion, Vae::neg_elbo: a layer encodes what it is given, samples, decodes, and lets
 // the layer above explain the sample. The rule by which each layer's sample gets a gradient is a
-// member.
+// member. Evaluation and pictures, which other models need too, are in generative.h.
 #pragma once
 
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "datasets/dataset.h"
 #include "estimators/estimators.h"
 #include "nn/nn.h"
 
@@ -21,6 +20,7 @@ struct VaeOptions {
   /// {784,200,200}. The decoder has the same widths backwards. LeakyReLU(0.1) between linear
   /// layers.
   std::vector<std::vector<int64_t>> sizes;
+  int64_t categories = 0;  // 0: Bernoulli latents; else so many numbers are one categorical unit
   bool learned_prior = false;  // prior logits of the top layer are trained, not fixed at 0
   bool pm1 = false;            // networks are fed 2v - 1 in place of every image or sample v
 };
@@ -51,18 +51,13 @@ struct Vae : nn::Module {
   std::vector<Rule> rules;  // one for each stochastic layer, to be set before training
 
  private:
-  Bernoulli encode(size_t layer, const Var& v) const;
-  Bernoulli decode(size_t layer, const Var& z) const;
+  using Law = std::unique_ptr<Distribution>;
+  Law latents(const Var& logits) const;
+  Law encode(size_t layer, const Var& v) const;
+  Law decode(size_t layer, const Var& z) const;
 
+  int64_t categories_;
   bool pm1_;
 };
-
-/// Mean -ELBO over a dataset with one sample an image, nats per image.
-double mean_neg_elbo(const Vae& vae, const Dataset& data, Rng& rng);
-
-/// Mean over a dataset of -log(1/S sum_s exp(-neg_elbo_s)) with S = samples an image, the
-/// importance bound of -log p(x) (Burda et al. 2016), nats per image. NaN when `samples` is 0 or
-/// Ctrl-C ended it.
-double mean_nll(const Vae& vae, const Dataset& data, int64_t samples, Rng& rng);
 
 }  // namespace stflow

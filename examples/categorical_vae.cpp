@@ -1,0 +1,94 @@
+// categorical_vae - trains a variational autoencoder whose latents are categorical: by default 20
+// units of 10 categories each, with a uniform prior, by any rule that fits.
+//
+// The same model as bernoulli_vae's (common/vae.h) with another law; what is left here is its
+// settings and the training loop.
+#include "autodiff/graph_print.h"
+#include "datasets/binarize.h"
+#include "datasets/data_loader.h"
+#include "examples/common/data.h"
+#include "examples/common/generative.h"
+#include "examples/common/program.h"
+#include "examples/common/rule_options.h"
+#include "examples/common/run.h"
+#include "examples/common/vae.h"
+
+using namespace stflow;
+
+namespace {
+
+void train(int argc, char** argv) {
+  CommonOptions common;
+  std::string binarization = "static";
+  int64_t latents = 20, categories = 10, nll_samples = 0;
+  RuleChoice rule;
+
+  Options options(
+      "categorical_vae",
+      "Trains a variational autoencoder with categorical latents, and a hidden layer of "
+      "200 each way, on binarised images and reports -ELBO in nats per image.");
+  options.add("--latents", latents, "categorical units", between(1, 1000));
+  options.add("--categories", categories, "of each unit", between(2, 1000));
+  options.choice("--binarize", binarization, {"static", "threshold", "dynamic"},
+                 "draw each pixel once, cut at 0.5, or draw anew each epoch");
+  add_rule_options(options, rule, "categorical");
+  options.add("--nll-samples", nll_samples, "of the final importance bound; 0: none", at_least(0));
+  options.add_common(common);
+  options.parse(argc, argv);
+
+  const DataParts data = load_parts(common, binarize_from_name(binarization));
+  const auto seed = static_cast<uint64_t>(common.seed);
+  Rng init_rng(seed, 0), rng(seed, 1);  // streams of the seed: evaluation has 2, pictures 3
+  const VaeOptions model{.sizes = {{data.train.features(), 200, latents * categories}},
+                         .categories = categories};
+  Vae vae(model, init_rng);
+  vae.rules = make_rules(rule, model.sizes);
+  optim::Adam adam(vae.weights(), {.lr = common.lr});
+  RuleTrainer rule_trainer(vae.rules, common.lr);
+  const ImageCost neg_elbo = [&](const Tensor& x, Rng& from) { return vae.neg_elbo(x, {from}); };
+
+  Run run(options, common, data.all());
+  const DataLoader loader(data.train, {.batch_size = common.batch_size, .seed = seed});
+  run.start(common.epochs * loader.batches());
+  double train_neg_elbo = 0, test_neg_elbo = 0;
+  for (int64_t epoch = 1; epoch <= common.epochs && !interrupted(); ++epoch) {
+    double total = 0;
+    int64_t images = 0;
+    for (const Batch& batch : loader.epoch(epoch)) {
+      const Var loss = mean(neg_elbo(batch.x, rng));
+      if (images == 0 && epoch == 1) run.draw_graph("graph", to_dot({loss}));
+      vae.zero_grad();
+      loss.backward();
+      adam.step();
+      rule_trainer.step();
+      run.step(loss.item());
+      total += loss.item() * static_cast<double>(batch.size());
+      images += batch.size();
+      if (interrupted()) break;
+    }
+    train_neg_elbo = total / static_cast<double>(images);
+    Rng evaluation_rng(seed, 2);
+    const double validation_neg_elbo = mean_cost(neg_elbo, data.validation, evaluation_rng);
+    test_neg_elbo = mean_cost(neg_elbo, data.test, evaluation_rng);
+    run.epoch({{"epoch", epoch},
+               {"train_neg_elbo", train_neg_elbo},
+               {"validation_neg_elbo", validation_neg_elbo},
+               {"test_neg_elbo", test_neg_elbo}});
+    nn::save_safetensors(run.path("model.safetensors"), vae.state_dict());
+  }
+
+  Rng picture_rng(seed, 3);
+  run.save_images("samples", vae.sample(100, picture_rng), grid_of(data.test));
+  save_reconstructions(run, "reconstructions", data.test,
+                       [&](const Tensor& x) { return vae.reconstruct(x, picture_rng); });
+  run.plot_metrics("curves", "-ELBO (nats per image)",
+                   {"train_neg_elbo", "validation_neg_elbo", "test_neg_elbo"});
+  run.finish({{"train_neg_elbo", train_neg_elbo},
+              {"test_neg_elbo", test_neg_elbo},
+              {"test_nll", mean_nll(neg_elbo, data.test, nll_samples, rng)},
+              {"nll_samples", nll_samples}});
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return run_main(argc, argv, train); }

@@ -1,0 +1,55 @@
+#include "examples/common/rule_options.h"
+
+namespace stflow {
+
+void add_rule_options(Options& options, RuleChoice& choice, const std::string& law) {
+  std::vector<std::string> names = rule_names(law);
+  std::erase(names, "exact");
+  RuleOptions& o = choice.options;
+  options.choice("--rule", choice.name, names, "gradient rule of the sampling nodes");
+  options.add("--bandwidth", *o.mmd.bandwidth, "of rule mmd's kernel", above(0));
+  options.add("--epsilon", o.mmd.epsilon, "step of rule mmd's flow", above(0));
+  options.add("--samples", o.samples, "draws a node, averaged; 0: 4 for leave-one-out, else 1",
+              at_least(0));
+  options.add("--temperature", o.temperature, "of relaxed samples; where rebar and relax start",
+              above(0));
+  std::vector<std::string> with_samples{"leave-one-out"}, with_temperature{"rebar", "relax"};
+  for (const RuleInfo& rule : rule_registry()) {
+    if (rule.local) with_samples.push_back(rule.name);
+    if (rule.name.find("gumbel") != std::string::npos) with_temperature.push_back(rule.name);
+  }
+  options.only_with("--rule", {"mmd"}, {"--bandwidth", "--epsilon"});
+  options.only_with("--rule", with_samples, {"--samples"});
+  options.only_with("--rule", with_temperature, {"--temperature"});
+}
+
+std::vector<Rule> make_rules(const RuleChoice& choice,
+                             const std::vector<std::vector<int64_t>>& layers) {
+  std::vector<Rule> rules;
+  for (const std::vector<int64_t>& widths : layers) {
+    RuleOptions options = choice.options;
+    options.inputs = widths.front();
+    options.latents = widths.back();
+    options.seed += rules.size();
+    rules.push_back(make_rule(choice.name, options));
+  }
+  return rules;
+}
+
+RuleTrainer::RuleTrainer(const std::vector<Rule>& rules, double model_lr) {
+  std::vector<Var> parameters;
+  for (const Rule& rule : rules) {
+    parameters.insert(parameters.end(), rule.parameters.begin(), rule.parameters.end());
+  }
+  if (parameters.empty()) return;
+  const double factor = rules[0].name == "relax" ? 0.1 : 10;
+  adam_.emplace(parameters, optim::AdamOptions{.lr = model_lr * factor});
+}
+
+void RuleTrainer::step() {
+  if (!adam_) return;
+  adam_->step();
+  adam_->zero_grad();
+}
+
+}  // namespace stflow

@@ -1,0 +1,39 @@
+// rule_options.h - the choice of a gradient rule on the command line, the same in every program.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "estimators/registry.h"
+#include "examples/common/options.h"
+#include "nn/optim.h"
+
+namespace stflow {
+
+struct RuleChoice {
+  std::string name = "st";  // --rule
+  RuleOptions options;      // --bandwidth --epsilon --samples --temperature
+};
+
+/// Adds the options. The rules offered are those that fit `law` and layers of any size.
+void add_rule_options(Options& options, RuleChoice& choice, const std::string& law);
+
+/// One rule for each layer, given the widths (inputs, ..., units) of the network that leads to it.
+std::vector<Rule> make_rules(const RuleChoice& choice,
+                             const std::vector<std::vector<int64_t>>& layers);
+
+/// Trains the parameters that rules have of their own; most have none.
+class RuleTrainer {
+ public:
+  /// Adam with a learning rate of ten times the model's, or a tenth of it for relax, whose network
+  /// is large (the settings of Grathwohl et al. 2018).
+  RuleTrainer(const std::vector<Rule>& rules, double model_lr);
+  /// One step along the gradients that backward() left; sets them back to zero.
+  void step();
+
+ private:
+  std::optional<optim::Adam> adam_;
+};
+
+}  // namespace stflow

@@ -1,0 +1,120 @@
+// sbn - trains a sigmoid belief network to complete digits: the upper half of a binarised image
+// predicts the lower half through two layers of 200 Bernoulli units (Raiko et al. 2015), by any
+// rule that fits.
+//
+// There is no inference network: the units are drawn as the model has them, and the loss is the
+// expectation of -log p(lower | z2), one expect inside another.
+#include "autodiff/graph_print.h"
+#include "datasets/binarize.h"
+#include "datasets/data_loader.h"
+#include "estimators/estimators.h"
+#include "examples/common/data.h"
+#include "examples/common/generative.h"
+#include "examples/common/program.h"
+#include "examples/common/rule_options.h"
+#include "examples/common/run.h"
+#include "nn/nn.h"
+
+using namespace stflow;
+
+namespace {
+
+struct BeliefNetwork : nn::Module {
+  BeliefNetwork(int64_t above, int64_t below, Rng& rng)
+      : upper(above), first(above, 200, rng), second(200, 200, rng), last(200, below, rng) {
+    register_module("first", first);
+    register_module("second", second);
+    register_module("last", last);
+  }
+
+  /// E[-log p(lower | z2)], a bound of -log p(lower | upper): x [B,D] -> [B], nats.
+  Var neg_bound(const Tensor& x, Rng& rng) {
+    const Tensor given = slice(x, -1, 0, upper), lower = slice(x, -1, upper, x.dim(-1));
+    const auto cost_of_first = [&](const Var& z1, const Scope& scope) {
+      const auto cost_of_second = [&](const Var& z2, const Scope&) {
+        return -Bernoulli(last(z2)).log_prob(lower);
+      };
+      return expect(Bernoulli(second(z1)), rules.at(1), scope, cost_of_second, /*context=*/z1);
+    };
+    return expect(Bernoulli(first(given)), rules.at(0), {rng}, cost_of_first, /*context=*/given);
+  }
+
+  /// The images with their lower half replaced by P(lower = 1 | z2), for one draw of z2.
+  Tensor complete(const Tensor& x, Rng& rng) {
+    const NoGradGuard no_grad;
+    const Tensor given = slice(x, -1, 0, upper);
+    const Tensor z1 = Bernoulli(first(given)).sample(rng), z2 = Bernoulli(second(z1)).sample(rng);
+    return concat(std::vector{given, Bernoulli(last(z2)).probs().value()}, -1);
+  }
+
+  int64_t upper;  // pixels of the upper half; they are the first of an image
+  nn::Linear first, second, last;
+  std::vector<Rule> rules;
+};
+
+void train(int argc, char** argv) {
+  CommonOptions common;
+  std::string binarization = "static";
+  int64_t nll_samples = 100;
+  RuleChoice rule;
+
+  Options options("sbn",
+                  "Trains a sigmoid belief network with two layers of 200 Bernoulli units to "
+                  "predict the lower half of a binarised image from the upper half.");
+  options.choice("--binarize", binarization, {"static", "threshold", "dynamic"},
+                 "draw each pixel once, cut at 0.5, or draw anew each epoch");
+  add_rule_options(options, rule, "bernoulli");
+  options.add("--nll-samples", nll_samples, "of the final estimate of the likelihood", at_least(1));
+  options.add_common(common);
+  options.parse(argc, argv);
+
+  const DataParts data = load_parts(common, binarize_from_name(binarization));
+  const auto seed = static_cast<uint64_t>(common.seed);
+  Rng init_rng(seed, 0), rng(seed, 1);  // streams of the seed: evaluation has 2 and 4, pictures 3
+  const int64_t above = data.train.height / 2 * data.train.width;
+  BeliefNetwork network(above, data.train.features() - above, init_rng);
+  network.rules = make_rules(rule, {{above, 200}, {200, 200}});
+  optim::Adam adam(network.parameters(), {.lr = common.lr});
+  RuleTrainer rule_trainer(network.rules, common.lr);
+  const ImageCost bound = [&](const Tensor& x, Rng& from) { return network.neg_bound(x, from); };
+
+  Run run(options, common, data.all());
+  const DataLoader loader(data.train, {.batch_size = common.batch_size, .seed = seed});
+  run.start(common.epochs * loader.batches());
+  double test_bound = 0;
+  for (int64_t epoch = 1; epoch <= common.epochs && !interrupted(); ++epoch) {
+    double total = 0;
+    int64_t images = 0;
+    for (const Batch& batch : loader.epoch(epoch)) {
+      const Var loss = mean(bound(batch.x, rng));
+      if (images == 0 && epoch == 1) run.draw_graph("graph", to_dot({loss}));
+      network.zero_grad();
+      loss.backward();
+      adam.step();
+      rule_trainer.step();
+      run.step(loss.item());
+      total += loss.item() * static_cast<double>(batch.size());
+      images += batch.size();
+      if (interrupted()) break;
+    }
+    Rng evaluation_rng(seed, 2);
+    test_bound = mean_cost(bound, data.test, evaluation_rng);
+    run.epoch({{"epoch", epoch},
+               {"train_bound", total / static_cast<double>(images)},
+               {"test_bound", test_bound}});
+    nn::save_safetensors(run.path("model.safetensors"), network.state_dict());
+  }
+
+  Rng picture_rng(seed, 3), nll_rng(seed, 4);
+  save_reconstructions(run, "completions", data.test,
+                       [&](const Tensor& x) { return network.complete(x, picture_rng); });
+  run.plot_metrics("curves", "bound of -log p(lower | upper), nats per image",
+                   {"train_bound", "test_bound"});
+  run.finish({{"test_bound", test_bound},
+              {"test_nll", mean_nll(bound, data.test, nll_samples, nll_rng)},
+              {"nll_samples", nll_samples}});
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return run_main(argc, argv, train); }
