@@ -31,11 +31,14 @@ void train(int argc, char** argv) {
       "Trains a variational autoencoder with layers of 200 Bernoulli units (the paper's "
       "Table 2) on binarised images and reports -ELBO in nats per image.");
   options.choice("--arch", arch, table2_architectures(),
-                 "784-200-784; two stochastic layers of 200; or two hidden layers of 200 each way");
+                 "linear: 784-200-784; two-layer: two stochastic layers of 200; nonlinear: two "
+                 "hidden layers of 200 each way");
   options.choice("--inputs", inputs, {"01", "pm1"},
                  "feed networks v or 2v-1 (default: pm1 for linear, else 01)");
-  options.choice("--prior", prior, {"fixed", "learned"},
-                 "prior logits at 0 or trained (default: fixed for nonlinear, else learned)");
+  options.choice(
+      "--prior", prior, {"fixed", "learned"},
+      "prior logits at 0, or trained by SGD with rate 0.01 (default: fixed for nonlinear, "
+      "else learned)");
   options.choice("--binarize", binarization, {"static", "threshold", "dynamic"},
                  "draw each pixel once, cut at 0.5, or draw anew each epoch");
   add_rule_options(options, rule, "bernoulli");
