@@ -106,8 +106,8 @@ void train(int argc, char** argv) {
   }
 
   Rng picture_rng(seed, 3), nll_rng(seed, 4);
-  save_reconstructions(run, "completions", data.test,
-                       [&](const Tensor& x) { return network.complete(x, picture_rng); });
+  const auto complete = [&](const Tensor& x) { return network.complete(x, picture_rng); };
+  save_reconstructions(run, "completions", data.test, complete, /*draws=*/4);
   run.plot_metrics("curves", "bound of -log p(lower | upper), nats per image",
                    {"train_bound", "test_bound"});
   run.finish({{"test_bound", test_bound},
