@@ -17,7 +17,7 @@ DESTDIR  :=
 JOBS     := $(shell nproc 2>/dev/null || echo 2)
 CXXFLAGS ?=
 LDFLAGS  ?=
-DEMO_ARGS := --epochs 100
+DEMO_ARGS := --epochs 70
 
 ifeq ($(CONFIG),double)
   REAL := double
