@@ -26,9 +26,11 @@
 #include <cmath>
 #include <map>
 
+#include "estimators/bernoulli.h"
 #include "estimators/categorical.h"
 #include "estimators/poisson.h"
 #include "estimators/rules.h"
+#include "tensor/map.h"
 #include "tensor/parallel.h"
 
 namespace stflow {
@@ -36,55 +38,64 @@ namespace {
 
 /// e^x - e^(x + change): the plain difference would lose all digits where both are near 1 (a large
 /// bandwidth), and e^change may overflow where both are near 0.
-Var exp_drop(const Var& x, const Var& change) {
-  const Tensor grows = greater(change.value(), Tensor::scalar(0));
-  return where(grows, 1.0, -1.0) * exp(x + where(grows, change, 0.0)) * expm1(-abs(change));
-}
-double exp_drop(double x, double change) {
-  return (change > 0 ? 1 : -1) * std::exp(x + std::max(change, 0.0)) *
-         std::expm1(-std::abs(change));
+template <typename Number>
+Number exp_drop(Number x, Number change) {
+  const Number sign = change > 0 ? 1 : -1;
+  return sign * simd::exp(change > 0 ? x + change : x) * simd::expm1(-std::abs(change));
 }
 
+template <typename Number>
 struct Rbf {
-  double h;
+  explicit Rbf(double h) : log_scale(static_cast<Number>(-0.5 / (h * h))) {}
+  Number log_scale;  // log K, divided by the squared distance
 
-  double log_scale() const { return -0.5 / (h * h); }  // log K, divided by the squared distance
-  double operator()(double difference) const {
-    return std::exp(difference * difference * log_scale());
+  Number operator()(Number difference) const {
+    return simd::exp(difference * difference * log_scale);
   }
   /// K(c,z) - K(c,z-d) for offset = c - z.
-  Var drop(const Var& offset, const Var& d) const {
-    return exp_drop(square(offset) * log_scale(), d * (2 * offset + d) * log_scale());
-  }
-  double drop(double offset, double d) const {
-    return exp_drop(offset * offset * log_scale(), d * (2 * offset + d) * log_scale());
+  Number drop(Number offset, Number d) const {
+    return exp_drop(offset * offset * log_scale, d * (2 * offset + d) * log_scale);
   }
 };
 
-Var bernoulli_gradient(const Rbf& kernel, const Var& p, const Var& z, const Var& d,
-                       bool control_variate) {
-  if (control_variate) return 2 * (kernel.drop(1 - z, d) - kernel.drop(-z, d));
+Tensor bernoulli_gradient(const Rbf<real>& kernel, const Bernoulli& law, const Tensor& z,
+                          const Tensor& d, bool control_variate) {
+  if (control_variate) {
+    return map(
+        [=](real b, real push) { return 2 * (kernel.drop(1 - b, push) - kernel.drop(-b, push)); },
+        z, d);
+  }
   // E D(y) = (2p-1) (1 - K(0,1)), and -D(z~) = K(0,z~) - K(1,z~)
-  return 2 * ((2 * p - 1) * kernel.drop(0.0, 1.0) + kernel.drop(d - z, 1.0));
+  return map(
+      [=](real p, real b, real push) {
+        return 2 * ((2 * p - 1) * kernel.drop(0, 1) + kernel.drop(push - b, 1));
+      },
+      law.mean().value(), z, d);
 }
 
-Var categorical_gradient(const Rbf& kernel, const Categorical& law, const Var& pi, const Var& z,
+Var categorical_gradient(const Rbf<real>& kernel, const Categorical& law, const Var& z,
                          const Var& d, bool control_variate) {
   const Var each_z = law.split(z), each_d = law.split(d);
-  const double scale = kernel.log_scale();
   // |e_i - z|^2, and what |e_i - z + d|^2 adds to it: 2 (e_i - z).d + |d|^2.
   const Var before = 2 * (1 - each_z);
   const Var added =
       2 * (each_d - sum(each_z * each_d, {-1}, true)) + sum(square(each_d), {-1}, true);
-  if (control_variate) return law.join(2 * exp_drop(before * scale, added * scale));
+  const real scale = kernel.log_scale;
+  if (control_variate) {
+    return law.join(map(
+        [=](real distance, real change) { return 2 * exp_drop(distance * scale, change * scale); },
+        before.value(), added.value()));
+  }
   // kappa + (1 - kappa) pi - K(e_i,z~), with 1 taken from both sides of the minus
-  return 2 * (std::expm1(2 * scale) * (1 - pi) - law.join(expm1((before + added) * scale)));
+  return 2 *
+         (simd::expm1(2 * scale) * (1 - law.mean()) - law.join(expm1((before + added) * scale)));
 }
 
 /// D and its weight for one Poisson unit; sums over c of d pmf(c) / d lambda = pmf(c-1) - pmf(c).
 class PoissonWitness {
  public:
-  PoissonWitness(const Rbf& kernel, double rate) : kernel_(kernel), table_(poisson_table(rate)) {}
+  PoissonWitness(const Rbf<double>& kernel, double rate)
+      : kernel_(kernel), table_(poisson_table(rate)) {}
 
   double drop(double z, double d) const {  // D(z) - D(z - d)
     return sum([&](double c) { return kernel_.drop(c - z, d); });
@@ -119,12 +130,12 @@ class PoissonWitness {
     return total;
   }
 
-  Rbf kernel_;
+  Rbf<double> kernel_;
   PoissonTable table_;
 };
 
-Tensor poisson_gradient(const Rbf& kernel, const Tensor& rate, const Tensor& z, const Tensor& d,
-                        const MmdOptions& options) {
+Tensor poisson_gradient(const Rbf<double>& kernel, const Tensor& rate, const Tensor& z,
+                        const Tensor& d, const MmdOptions& options) {
   Tensor result(z.shape());
   real* out = result.data();
   parallel_for(z.numel(), /*grain=*/256, [&](int64_t begin, int64_t end) {
@@ -162,27 +173,28 @@ double median_distance(const Tensor& z) {
 }
 
 /// The gradient of MMD^2 in the mean parameter, for each unit of one sample z pushed by d.
-Var mmd_gradient(const Distribution& q, const Var& z, const Var& d, double bandwidth,
-                 const MmdOptions& options) {
-  const Var mean = q.mean().detach();
+Tensor mmd_gradient(const Distribution& q, const Tensor& z, const Tensor& d, double bandwidth,
+                    const MmdOptions& options) {
   if (options.kernel == Kernel::linear) {  // D(y) = y for every law
-    return options.control_variate ? 2 * d : 2 * (mean - z + d);
+    const Tensor from = options.control_variate ? z : q.mean().value();
+    return map([](real c, real b, real push) { return 2 * (c - b + push); }, from, z, d);
   }
-  const Rbf kernel{bandwidth};
+  const Rbf<real> kernel(bandwidth);
   // What a small push is multiplied by: for bits and one-hot the same for every sample, K between
   // two states.
-  const auto divided = [&](const Var& gradient, double distance) {
-    return options.divide_by_mean_weight ? gradient / kernel(distance) : gradient;
+  const auto divided = [&](const Tensor& gradient, double distance) {
+    if (!options.divide_by_mean_weight) return gradient;
+    return div(gradient, Tensor::scalar(kernel(static_cast<real>(distance))));
   };
   if (const auto* law = dynamic_cast<const Categorical*>(&q)) {
-    return divided(categorical_gradient(kernel, *law, mean, z, d, options.control_variate),
-                   std::sqrt(2.0));
+    const Var gradient = categorical_gradient(kernel, *law, z, d, options.control_variate);
+    return divided(gradient.value(), std::sqrt(2.0));
   }
   if (q.law() == "poisson") {
-    return poisson_gradient(kernel, mean.value(), z.value(), d.value(), options);
+    return poisson_gradient(Rbf<double>(bandwidth), q.mean().value(), z, d, options);
   }
-  CHECK_ARG(q.law() == "bernoulli", "rule 'mmd' does not know the law ", q.law());
-  return divided(bernoulli_gradient(kernel, mean, z, d, options.control_variate), 1);
+  const Bernoulli& law = require_bernoulli(q, "mmd");
+  return divided(bernoulli_gradient(kernel, law, z, d, options.control_variate), 1);
 }
 
 void check(const MmdOptions& options) {
@@ -211,19 +223,21 @@ LocalRule mmd(const MmdOptions& options) {
     const Tensor z = q.sample(scope.rng);
     const double h = options.bandwidth ? *options.bandwidth : median_distance(z);
     const double push_scale = options.kernel == Kernel::rbf ? h * h : 1;
-    const double scale = options.st_scale ? push_scale / (2 * options.epsilon) : 1;
+    const auto scale = static_cast<real>(options.st_scale ? push_scale / (2 * options.epsilon) : 1);
+    const auto epsilon = static_cast<real>(options.epsilon);
     const std::shared_ptr<Distribution> law = q.with_param(q.param().detach());
     const auto backward = [=](const Var& out, const Var& up) -> std::vector<Var> {
       // The map below is not linear: it wants the gradient of one example's cost, whatever the
       // weight of that example in the loss.
       const NoGradGuard no_grad;
-      const Tensor weight = row_weight && row_weight->defined()
-                                ? per_row(abs(*row_weight))
-                                : Tensor::scalar(static_cast<real>(1 / options.loss_scale));
-      const Tensor used = greater(weight, Tensor::scalar(0));
-      const Var cost_gradient = where(used, up.detach() / where(used, weight, 1.0), 0.0);
-      const Var push = cost_gradient * options.epsilon;
-      return {mmd_gradient(*law, out.value(), push, h, options) * scale * Var(weight)};
+      const Tensor row = row_weight && row_weight->defined()
+                             ? per_row(abs(*row_weight))
+                             : Tensor::scalar(static_cast<real>(1 / options.loss_scale));
+      const Tensor weight = broadcast_to(row, out.shape());
+      const Tensor push = map([epsilon](real g, real w) { return w > 0 ? epsilon * g / w : 0; },
+                              up.value(), weight);
+      const Tensor gradient = mmd_gradient(*law, out.value(), push, h, options);
+      return {map([scale](real g, real w) { return g * scale * w; }, gradient, weight)};
     };
     return sample_node(q, "mmd", z, q.mean(), backward);
   };

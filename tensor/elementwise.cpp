@@ -1,33 +1,19 @@
 // elementwise.cpp - kernels of math.h that treat each number by itself, with NumPy broadcasting.
 //
-// One template for one argument, one for two; each kernel is then a line that names its function.
+// One template for one argument (map.h), one for two; each kernel is then a line that names its
+// function.
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "tensor/broadcast.h"
+#include "tensor/map.h"
 #include "tensor/math.h"
 #include "tensor/parallel.h"
 #include "tensor/simd.h"
 
 namespace stflow {
 namespace {
-
-template <typename Function>
-STFLOW_CLONES void map_loop(const real* __restrict x, real* __restrict y, int64_t n, Function f) {
-  for (int64_t i = 0; i < n; ++i) y[i] = f(x[i]);
-}
-
-template <typename Function>
-Tensor map(const Tensor& x, Function f) {
-  Tensor y(x.shape());
-  const real* in = x.data();
-  real* out = y.data();
-  parallel_for(x.numel(), kElementwiseGrain, [=](int64_t begin, int64_t end) {
-    map_loop(in + begin, out + begin, end - begin, f);
-  });
-  return y;
-}
 
 // In a run an operand advances (step 1) or stays (step 0; both stay only in a run of one number).
 template <typename Function>
@@ -108,71 +94,67 @@ Tensor equal(const Tensor& a, const Tensor& b) {
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
   const Shape shape =
       broadcast_shapes(condition.shape(), broadcast_shapes(a.shape(), b.shape(), "where"), "where");
-  const Tensor c = broadcast_to(condition, shape), yes = broadcast_to(a, shape);
-  Tensor result = broadcast_to(b, shape).clone();
-  const real *pc = c.data(), *pa = yes.data();
-  real* out = result.data();
-  parallel_for(shape.numel(), kElementwiseGrain, [=](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) out[i] = pc[i] != 0 ? pa[i] : out[i];
-  });
-  return result;
+  return map([](real c, real yes, real no) { return c != 0 ? yes : no; },
+             broadcast_to(condition, shape), broadcast_to(a, shape), broadcast_to(b, shape));
 }
 
 Tensor neg(const Tensor& x) {
-  return map(x, [](real v) { return -v; });
+  return map([](real v) { return -v; }, x);
 }
 Tensor exp(const Tensor& x) {
-  return map(x, [](real v) { return simd::exp(v); });
+  return map([](real v) { return simd::exp(v); }, x);
 }
 Tensor expm1(const Tensor& x) {
-  return map(x, [](real v) { return simd::expm1(v); });
+  return map([](real v) { return simd::expm1(v); }, x);
 }
 Tensor log(const Tensor& x) {
-  return map(x, [](real v) { return simd::log(v); });
+  return map([](real v) { return simd::log(v); }, x);
 }
 Tensor log1p(const Tensor& x) {
-  return map(x, [](real v) { return simd::log1p(v); });
+  return map([](real v) { return simd::log1p(v); }, x);
 }
 Tensor sqrt(const Tensor& x) {
-  return map(x, [](real v) { return std::sqrt(v); });
+  return map([](real v) { return std::sqrt(v); }, x);
 }
 Tensor square(const Tensor& x) {
-  return map(x, [](real v) { return v * v; });
+  return map([](real v) { return v * v; }, x);
 }
 Tensor abs(const Tensor& x) {
-  return map(x, [](real v) { return std::abs(v); });
+  return map([](real v) { return std::abs(v); }, x);
 }
 Tensor sign(const Tensor& x) {
-  return map(x, [](real v) { return static_cast<real>((v > 0) - (v < 0)); });
+  return map([](real v) { return static_cast<real>((v > 0) - (v < 0)); }, x);
 }
 Tensor tanh(const Tensor& x) {
-  return map(x, [](real v) { return simd::tanh(v); });
+  return map([](real v) { return simd::tanh(v); }, x);
 }
 Tensor sigmoid(const Tensor& x) {
-  return map(x, [](real v) { return simd::sigmoid(v); });
+  return map([](real v) { return simd::sigmoid(v); }, x);
 }
 Tensor softplus(const Tensor& x) {
-  return map(x, [](real v) { return simd::softplus(v); });
+  return map([](real v) { return simd::softplus(v); }, x);
 }
 Tensor relu(const Tensor& x) {
-  return map(x, [](real v) { return v < 0 ? real(0) : v; });
+  return map([](real v) { return v < 0 ? real(0) : v; }, x);
 }
 Tensor leaky_relu(const Tensor& x, real slope) {
-  return map(x, [=](real v) { return v > 0 ? v : slope * v; });
+  return map([=](real v) { return v > 0 ? v : slope * v; }, x);
 }
 Tensor pow(const Tensor& x, real exponent) {
-  return map(x, [=](real v) { return std::pow(v, exponent); });
+  return map([=](real v) { return std::pow(v, exponent); }, x);
 }
 Tensor clamp(const Tensor& x, real low, real high) {
   CHECK_ARG(low <= high, "[clamp] low ", low, " is above high ", high);
-  return map(x, [=](real v) {
-    const real raised = v < low ? low : v;  // NaN stays NaN
-    return raised > high ? high : raised;
-  });
+  return map(
+      [=](real v) {
+        const real raised = v < low ? low : v;  // NaN stays NaN
+        return raised > high ? high : raised;
+      },
+      x);
 }
 Tensor polygamma(int n, const Tensor& x) {
   CHECK_ARG(n >= -1, "[polygamma] order must be at least -1, got ", n);
-  return map(x, [=](real v) { return static_cast<real>(polygamma_at(n, v)); });
+  return map([=](real v) { return static_cast<real>(polygamma_at(n, v)); }, x);
 }
 
 void add_scaled_(Tensor& y, const Tensor& x, real scale) {

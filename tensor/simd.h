@@ -4,8 +4,7 @@
 // exp and log are the Cephes polynomials (Moshier 1992) without branches or table look-ups: a plain
 // loop over them is vectorised, and gives the same bits in a vector, in the tail of a loop and on
 // any x86 (the project is compiled with -ffp-contract=off, so no fused multiply-add sneaks in). In
-// a double build, which exists for checking gradients, the standard library is used instead. For
-// tensor/*.cpp only.
+// a double build, which exists for checking gradients, the standard library is used instead.
 #pragma once
 
 #include <bit>

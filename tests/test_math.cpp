@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "tensor/map.h"
 #include "tensor/math.h"
 #include "tensor/parallel.h"
 #include "tensor/rng.h"
@@ -214,6 +215,8 @@ TEST_CASE("elementwise kernels: arguments that do not fit are named") {
   check_contains(message_of([&] { where(b, a, a); }), "[where] shapes [4] and [2,3]");
   check_contains(message_of([&] { clamp(a, 2, 1); }), "[clamp] low 2 is above high 1");
   check_contains(message_of([&] { polygamma(-2, a); }), "[polygamma]", "at least -1, got -2");
+  check_contains(message_of([&] { map([](real u, real v) { return u + v; }, a, b); }),
+                 "[map] expected tensors of one shape, got [2,3] and [4]");
   Tensor y({3});
   check_contains(message_of([&] { add_scaled_(y, b, 1); }),
                  "[add_scaled_] shapes differ: [3] and [4]");
