@@ -33,7 +33,8 @@ LIB_HDR  := $(call files,$(LAYERS:%=%/*.h))
 COMMON_SRC  := $(call files,examples/common/*.cpp)
 PROGRAM_SRC := $(call files,examples/*.cpp)
 TEST_SRC := $(call files,tests/*.cpp)
-CPP      := $(LIB_SRC) $(COMMON_SRC) $(PROGRAM_SRC) $(TEST_SRC)
+BENCH_SRC := $(call files,tests/bench/*.cpp)
+CPP      := $(LIB_SRC) $(COMMON_SRC) $(PROGRAM_SRC) $(TEST_SRC) $(BENCH_SRC)
 HEADERS  := $(LIB_HDR) $(call files,examples/common/*.h tests/*.h)
 SOURCES  := $(CPP) $(HEADERS) $(call files,tests/install/*.cpp)
 
@@ -64,11 +65,11 @@ say = @$(if $(V),:,printf '  %-5s %s\n' '$(1)' '$(2)')
 # The targets for users build in a make of their own, with all processors unless the caller chose a
 # -j. They run one after another, so that no two of these write the same file.
 SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
-ifneq ($(filter demo test smoke asan,$(MAKECMDGOALS)),)
+ifneq ($(filter demo test bench smoke asan,$(MAKECMDGOALS)),)
 .NOTPARALLEL:
 endif
 
-.PHONY: help all demo test deps mnist smoke asan headers layers format format-check tidy install \
+.PHONY: help all demo test deps bench mnist smoke asan headers layers format format-check tidy install \
   uninstall clean tests FORCE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
@@ -104,7 +105,7 @@ deps: ## install the packages that are missing (apt-get)
 $(OUT)/obj/%.o: %.cpp $(OUT)/flags
 	@mkdir -p $(@D)
 	$(call say,CXX,$<$(CONFIG:%= [%]))
-	$(Q)$(COMPILE) $(if $(filter tests/%,$<),-O1) -MMD -MP -c $< -o $@
+	$(Q)$(COMPILE) $(if $(filter tests/test_%,$<),-O1) -MMD -MP -c $< -o $@
 
 $(LIB): $(call object,$(LIB_SRC)) $(OUT)/objects
 $(COMMON): $(call object,$(COMMON_SRC)) $(OUT)/objects
@@ -115,6 +116,10 @@ $(LIB) $(COMMON):
 $(PROGRAMS): $(OUT)/%: $(OUT)/obj/examples/%.o $(COMMON) $(LIB)
 	$(call say,LINK,$@)
 	$(Q)$(LINK) $^ $(LIBS) -o $@
+
+$(OUT)/bench: $(call object,$(BENCH_SRC)) $(COMMON) $(LIB) $(OUT)/objects
+	$(call say,LINK,$@)
+	$(Q)$(LINK) $(filter %.o,$^) $(COMMON) $(LIB) $(LIBS) -o $@
 
 $(TESTS): $(call object,$(TEST_SRC)) $(COMMON) $(LIB) $(OUT)/objects
 	$(call say,LINK,$@)
@@ -128,6 +133,10 @@ $(OUT)/flags $(OUT)/objects: FORCE
 	@printf '%s\n' "$$TEXT" | cmp -s - $@ || printf '%s\n' "$$TEXT" > $@
 
 -include $(patsubst %.o,%.d,$(call object,$(CPP)))
+
+bench: ## how long a training step takes by each rule, relative to straight-through
+	+@$(SUBMAKE) $(OUT)/bench
+	$(OUT)/bench
 
 # Data
 

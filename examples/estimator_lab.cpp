@@ -11,28 +11,12 @@
 #include "examples/common/options.h"
 #include "examples/common/pictures.h"
 #include "examples/common/program.h"
+#include "examples/common/rule_options.h"
 #include "tensor/parallel.h"
 
 using namespace stflow;
 
 namespace {
-
-/// The rules asked for by "all" or "a,b,c".
-std::vector<std::string> chosen_rules(const std::string& text, const std::string& law) {
-  const std::vector<std::string> fitting = rule_names(law);
-  if (text == "all") return fitting;
-  std::vector<std::string> names;
-  std::istringstream words(text);
-  for (std::string word; std::getline(words, word, ',');) {
-    if (!std::ranges::count(fitting, word)) {
-      throw UsageError(concat_message("--rule: '", word, "' is not a rule for ", law, " units",
-                                      did_you_mean(word, fitting)));
-    }
-    names.push_back(word);
-  }
-  if (names.empty()) throw UsageError("--rule: expected all, or names with commas between");
-  return names;
-}
 
 Record row_of(const std::string& rule, const Diagnosis& found) {
   return {{"rule", rule},
@@ -80,7 +64,7 @@ void run_lab(int argc, char** argv) {
   set_num_threads(1);  // or the times of such small work would be those of waking threads
 
   const Problem& chosen = problem(name);
-  const std::vector<std::string> rules = chosen_rules(rule, chosen.law);
+  const std::vector<std::string> rules = rule_list(rule, rule_names(chosen.law));
   const std::string directory = make_run_directory(out, options.program());
   std::vector<Record> rows;
   Scatter picture{"relative bias (an unbiased rule: its sampling error)", "trace variance", {}};
