@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "autodiff/grad.h"
+#include "nn/optim.h"
 
 namespace stflow {
 namespace {
@@ -57,6 +58,19 @@ std::vector<Rule> rules_for(const Problem& problem, const std::string& name, Rul
 Tensor estimates(const Problem& problem, const std::vector<Rule>& rules, int64_t rows, Rng& rng) {
   int64_t ignored = 0;
   return counted_estimates(problem, rules, rows, rng, ignored);
+}
+
+void train_rules(const Problem& problem, const std::vector<Rule>& rules, int64_t steps, Rng& rng,
+                 double lr) {
+  std::vector<Var> parameters;
+  for (const Rule& rule : rules)
+    parameters.insert(parameters.end(), rule.parameters.begin(), rule.parameters.end());
+  optim::Adam adam(parameters, {.lr = lr});
+  for (int64_t step = 0; step < steps; ++step) {
+    adam.zero_grad();
+    estimates(problem, rules, 1000, rng);
+    adam.step();
+  }
 }
 
 Diagnosis diagnose(const Problem& problem, const std::vector<Rule>& rules, int64_t draws,

@@ -13,6 +13,9 @@
 //     Diagnosis found = diagnose(coin, rules_for(coin, "st"), 100'000, rng);
 //
 // Statistics are over independent estimates, each a row of a large batch.
+//
+// A model too large to enumerate has gradient_moments(): the noise of its gradient, parameter by
+// parameter, from estimating one batch's loss again and again.
 #pragma once
 
 #include "estimators/registry.h"
@@ -57,9 +60,26 @@ struct Diagnosis {
   bool biased() const { return !(p_value >= kFalseAlarmRate); }
 };
 
+/// Steps of Adam on what the rules train, each on 1000 estimates; running baselines settle too.
+void train_rules(const Problem& problem, const std::vector<Rule>& rules, int64_t steps, Rng& rng,
+                 double lr = 0.01);
+
 /// Compares a rule (one object a layer) with enumeration, over `draws` >= 2 estimates. The z-test
 /// of each component is two-sided, with Bonferroni's correction for D of them. What a rule trains
-/// stays as it is: train it first.
+/// stays as it is: call train_rules() first.
 Diagnosis diagnose(const Problem& problem, const std::vector<Rule>& rules, int64_t draws, Rng& rng);
+
+/// Of the estimates of one parameter's gradient.
+struct GradientMoments {
+  double squared_mean;    // |mean|^2
+  double trace_variance;  // of one estimate, summed over components
+};
+
+/// Calls `loss` (a scalar, drawn anew each time) `draws` >= 2 times and differentiates it: one
+/// entry for each parameter. `rules` are those inside the loss: what they have learnt and remember
+/// is left as it was, and so is every .grad.
+std::vector<GradientMoments> gradient_moments(const std::function<Var()>& loss,
+                                              const std::vector<Var>& parameters,
+                                              const std::vector<Rule>& rules, int64_t draws);
 
 }  // namespace stflow

@@ -29,6 +29,14 @@ Rule scaled_reinforce(double factor) {
   return {"scaled", apply};
 }
 
+// A problem's loss at `param`, its one layer by `rule`.
+Var loss(const Problem& chosen, const Var& param, const Rule& rule, Rng& rng) {
+  return sum(
+      chosen.loss(param, {rng}, [&](const Distribution& q, const Scope& scope, const Cost& cost) {
+        return expect(q, rule, scope, cost, q.param().detach());
+      }));
+}
+
 }  // namespace
 
 TEST_CASE("diagnose: the registry's word on every rule is found true on every problem") {
@@ -116,8 +124,64 @@ TEST_CASE("diagnose: same seed same numbers, another seed others") {
   CHECK(diagnosis("bernoulli4", rules, 5'000, 4).relative_bias != first.relative_bias);
 }
 
+TEST_CASE("train_rules: rebar and relax come out with less variance than they had") {
+  for (const std::string name : {"rebar", "relax"}) {
+    CAPTURE(name);
+    const std::vector<Rule> rules = rules_for(problem("bernoulli4"), name);
+    const double before = diagnosis("bernoulli4", rules).trace_variance;
+    Rng rng(5);
+    train_rules(problem("bernoulli4"), rules, 200, rng);
+    const Diagnosis after = diagnosis("bernoulli4", rules);
+    CHECK(after.trace_variance < .95 * before);
+    CHECK_FALSE(after.biased());
+  }
+}
+
+TEST_CASE("gradient_moments: the same variance as diagnose finds, and the squared mean above it") {
+  const Problem& chosen = problem("bernoulli4");
+  for (const std::string name : {"st", "arm", "reinforce-mean", "rebar"}) {
+    CAPTURE(name);
+    const std::vector<Rule> rules = rules_for(chosen, name);
+    const Var param = Var::parameter(chosen.param.clone());
+    Rng rng(6);
+    const int64_t draws = 4'000;
+    const GradientMoments found = gradient_moments([&] { return loss(chosen, param, rules[0], rng); }, {param}, rules, draws).at(0);
+    const Diagnosis expected = diagnosis("bernoulli4", name);
+    if (name != "reinforce-mean")  // whose baseline moves on with each batch, here of one row
+      CHECK(found.trace_variance == doctest::Approx(expected.trace_variance).epsilon(.1));
+    const double noise = found.trace_variance / static_cast<double>(draws);
+    const double exact = sum(square(expected.mean)).item();
+    CHECK(std::abs(found.squared_mean - noise - exact) < 6 * std::sqrt(noise * exact));
+  }
+}
+
+TEST_CASE("gradient_moments: what rules train and remember is left as it was") {
+  for (const std::string name : {"rebar", "reinforce-mean", "reinforce-net"}) {
+    CAPTURE(name);
+    const Problem& chosen = problem("bernoulli4");
+    const std::vector<Rule> rules = rules_for(chosen, name);
+    std::vector<Var> kept = rules[0].buffers;
+    for (Var parameter : rules[0].parameters) {
+      parameter.set_grad(Tensor::full(parameter.shape(), 3));
+      kept.push_back(parameter);
+    }
+    std::vector<Tensor> before;
+    for (const Var& each : kept) before.push_back(each.value().clone());
+    REQUIRE(!kept.empty());
+    const Var param = Var::parameter(chosen.param.clone());
+    Rng rng(6);
+    gradient_moments([&] { return loss(chosen, param, rules[0], rng); }, {param}, rules, 3);
+    for (size_t i = 0; i < kept.size(); ++i) check_equal(kept[i].value(), before[i]);
+    for (const Var& parameter : rules[0].parameters)
+      check_equal(parameter.grad(), Tensor::full(parameter.shape(), 3));
+    CHECK_FALSE(param.grad().defined());
+  }
+}
+
 TEST_CASE("diagnose: what cannot be diagnosed is said") {
   check_contains(message_of([] { diagnosis("bernoulli4", "arm", 1); }), "[diagnose]", "got 1");
+  check_contains(message_of([] { gradient_moments([] { return Var(0.0); }, {}, {}, 1); }),
+                 "[gradient_moments]", "got 1");
   check_contains(message_of([] { diagnosis("two-layer", {arm()}); }), "'two-layer'", "more than 1");
   check_contains(message_of([] { problem("bernouli4"); }), "'bernouli4' is not one of",
                  "poisson-critic");
