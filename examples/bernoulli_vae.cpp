@@ -13,6 +13,7 @@
 #include "examples/common/rule_options.h"
 #include "examples/common/run.h"
 #include "examples/common/vae.h"
+#include "examples/common/variance.h"
 
 using namespace stflow;
 
@@ -25,7 +26,7 @@ void train(int argc, char** argv) {
   std::string arch = "linear", binarization = "static", inputs, prior;
   int64_t nll_samples = 0;
   RuleChoice rule;
-
+  VarianceOptions variance;
   Options options(
       "bernoulli_vae",
       "Trains a variational autoencoder with layers of 200 Bernoulli units (the paper's "
@@ -42,13 +43,14 @@ void train(int argc, char** argv) {
   options.choice("--binarize", binarization, {"static", "threshold", "dynamic"},
                  "draw each pixel once, cut at 0.5, or draw anew each epoch");
   add_rule_options(options, rule, "bernoulli");
+  add_variance_options(options, variance);
   options.add("--nll-samples", nll_samples, "of the final importance bound; 0: none", at_least(0));
   options.add_common(common);
   options.parse(argc, argv);
 
   const DataParts data = load_parts(common, binarize_from_name(binarization));
   const auto seed = static_cast<uint64_t>(common.seed);
-  Rng init_rng(seed, 0), rng(seed, 1);  // streams of the seed: evaluation has 2 and 4, pictures 3
+  Rng init_rng(seed, 0), rng(seed, 1);  // streams: evaluation has 2 and 4, pictures 3, variance 5
   VaeOptions model = table2_vae(arch, data.train.features());
   if (options.given("--inputs")) model.pm1 = inputs == "pm1";
   if (options.given("--prior")) model.learned_prior = prior == "learned";
@@ -66,6 +68,10 @@ void train(int argc, char** argv) {
 
   Run run(options, common, data.all());
   const DataLoader loader(data.train, {.batch_size = common.batch_size, .seed = seed});
+  VarianceLog variance_log(
+      variance, common, run,
+      {{"encoder", Vae::weights(vae.encoders)}, {"decoder", Vae::weights(vae.decoders)}}, vae.rules,
+      neg_elbo, data.validation);
   run.start(common.epochs * loader.batches());
   double train_neg_elbo = 0, test_neg_elbo = 0;
   for (int64_t epoch = 1; epoch <= common.epochs && !interrupted(); ++epoch) {
@@ -80,6 +86,7 @@ void train(int argc, char** argv) {
       rule_trainer.step();
       if (prior_sgd) prior_sgd->step();
       run.step(loss.item());
+      variance_log.step();
       total += loss.item() * static_cast<double>(batch.size());
       images += batch.size();
       if (interrupted()) break;
@@ -101,6 +108,7 @@ void train(int argc, char** argv) {
                        [&](const Tensor& x) { return vae.reconstruct(x, picture_rng); });
   run.plot_metrics("curves", "-ELBO (nats per image)",
                    {"train_neg_elbo", "validation_neg_elbo", "test_neg_elbo"});
+  variance_log.plot();
   run.finish({{"train_neg_elbo", train_neg_elbo},
               {"test_neg_elbo", test_neg_elbo},
               {"test_nll", mean_nll(neg_elbo, data.test, nll_samples, nll_rng)},

@@ -48,7 +48,7 @@ void print_line(const Record& row, bool names) {
 
 void run_lab(int argc, char** argv) {
   std::string name = "bernoulli4", rule = "all", out;
-  int64_t draws = 100'000, seed = 1;
+  int64_t draws = 100'000, seed = 1, train = 0;
   bool json = false, no_plots = false;
   std::vector<std::string> names;
   for (const Problem& each : problems()) names.push_back(each.name);
@@ -56,6 +56,8 @@ void run_lab(int argc, char** argv) {
   options.choice("--problem", name, names, "what is differentiated");
   options.add("--rule", rule, "all that fit the problem, or names with commas between", "NAMES");
   options.add("--draws", draws, "independent estimates by each rule", at_least(2));
+  options.add("--train", train, "steps for rules with parameters, before they are judged",
+              at_least(0));
   options.add("--seed", seed, "same seed, same numbers", at_least(0));
   options.add("--out", out, "new directory for the results; without it one below runs/", "DIR");
   options.flag("--json", json, "print one line of JSON");
@@ -64,14 +66,16 @@ void run_lab(int argc, char** argv) {
   set_num_threads(1);  // or the times of such small work would be those of waking threads
 
   const Problem& chosen = problem(name);
-  const std::vector<std::string> rules = rule_list(rule, rule_names(chosen.law));
+  const std::vector<std::string> rules = name_list("--rule", rule, rule_names(chosen.law));
   const std::string directory = make_run_directory(out, options.program());
   std::vector<Record> rows;
   Scatter picture{"relative bias (an unbiased rule: its sampling error)", "trace variance", {}};
   for (const std::string& each : rules) {
     if (interrupted()) break;
     Rng rng(static_cast<uint64_t>(seed));
-    const Diagnosis found = diagnose(chosen, rules_for(chosen, each), draws, rng);
+    const std::vector<Rule> layers = rules_for(chosen, each);
+    if (!layers[0].parameters.empty()) train_rules(chosen, layers, train, rng);
+    const Diagnosis found = diagnose(chosen, layers, draws, rng);
     rows.push_back(row_of(each, found));
     if (found.relative_bias > 0 && found.trace_variance > 0)
       picture.points.push_back({each, found.relative_bias, found.trace_variance});
@@ -86,6 +90,7 @@ void run_lab(int argc, char** argv) {
                        {"version", kVersion},
                        {"problem", name},
                        {"draws", draws},
+                       {"train", train},
                        {"seed", seed},
                        {"false_alarm_rate", kFalseAlarmRate},
                        {"rules", rows},

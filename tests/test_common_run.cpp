@@ -316,9 +316,12 @@ TEST_CASE("run: the directory tells all that is needed to repeat the run") {
         "example --out " + out + " --epochs 2 --seed 5 --arch nonlinear");
   CHECK(to_json({{"data", *find_value(manifest, "data")}}) ==
         R"({"data":[{"path":"x.gz","sha256":"00ff"},{"path":"y.gz","sha256":"11ff"}]})");
-  CHECK(read_file(out + "/metrics.csv") == "epoch,loss\n1,3\n2,1.5\n");
-  CHECK(read_file(out + "/metrics.jsonl") ==
-        "{\"epoch\":1,\"loss\":3.0}\n{\"epoch\":2,\"loss\":1.5}\n");
+  const std::string rows = read_file(out + "/metrics.csv");
+  CHECK(rows.starts_with("epoch,loss,steps,seconds\n1,3,2,"));
+  CHECK(rows.find("\n2,1.5,4,") != std::string::npos);
+  const std::string lines = read_file(out + "/metrics.jsonl");
+  CHECK(lines.starts_with("{\"epoch\":1,\"loss\":3.0,\"steps\":2,\"seconds\":"));
+  CHECK(lines.find("\n{\"epoch\":2,\"loss\":1.5,\"steps\":4,") != std::string::npos);
   CHECK(read_file(out + "/samples.png").starts_with("\x89PNG"));
   CHECK(read_file(out + "/curves.csv") == "epoch,loss\n1,3\n2,1.5\n");
 
@@ -380,7 +383,8 @@ TEST_CASE("run: rows keep their columns, plots name existing ones, data is named
   check_contains(message_of([&] {
                    run.epoch({{"epoch", 2}, {"error", 2.0}});
                  }),
-                 "[Run::epoch] expected the columns of the first row, epoch,loss, got epoch,error");
+                 "[Run::epoch] expected the columns of the first row, epoch,loss,steps,seconds, got "
+                 "epoch,error");
   check_contains(message_of([&] { run.plot_metrics("p", "y", {"test"}); }),
                  "[plot_metrics] no column 'test' in epoch,loss");
   CHECK_THROWS_AS(Run(example.options, example.common, {}), std::invalid_argument);

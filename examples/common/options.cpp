@@ -116,6 +116,23 @@ struct Options::Entry {
   }
 };
 
+std::vector<std::string> name_list(const std::string& option, const std::string& value,
+                                   const std::vector<std::string>& names) {
+  if (value == "all") return names;
+  std::vector<std::string> chosen;
+  std::istringstream words(value);
+  for (std::string word; std::getline(words, word, ',');) {
+    if (!std::ranges::count(names, word)) {
+      throw UsageError(concat_message(option, ": '", word, "' is not one of ", joined(names, ", "),
+                                      did_you_mean(word, names)));
+    }
+    if (!std::ranges::count(chosen, word)) chosen.push_back(word);
+  }
+  if (chosen.empty())
+    throw UsageError(concat_message(option, ": expected all, or names with commas between"));
+  return chosen;
+}
+
 Options::Options(std::string program, std::string description)
     : program_(std::move(program)), parser_(std::make_unique<CLI::App>()) {
   CLI::App& app = *parser_;
@@ -258,8 +275,9 @@ void Options::parse(int argc, const char* const* argv) {
 void Options::warn_without_effect() const {
   for (const auto& [other, values, names] : conditions_) {
     const std::string value = text_of(find_entry(other)->value());
-    const bool met = values.empty() ? !value.empty() : std::ranges::count(values, value) > 0;
-    const std::string found = value.empty() ? "without " + other : "with " + other + " " + value;
+    const bool off = value.empty() || value == "0";
+    const bool met = values.empty() ? !off : std::ranges::count(values, value) > 0;
+    const std::string found = off ? "without " + other : "with " + other + " " + value;
     for (const std::string& name : names) {
       if (met || find_entry(name)->option->count() == 0) continue;
       std::cerr << concat_message("warning: ", name, " has no effect ", found, "\n");
@@ -306,6 +324,9 @@ void Options::read_config(const std::string& path) {
       throw std::runtime_error(concat_message(path, ": unknown option '", field.name, "'",
                                               did_you_mean(field.name, keys)));
     }
+    const double* number = std::get_if<double>(&field.value);
+    if (number && std::isnan(*number))
+      throw std::runtime_error(concat_message(path, ": '", field.name, "' is null"));
     try {
       (*entry)->assign(text);
     } catch (const UsageError& error) {

@@ -30,6 +30,11 @@ inline Range at_least(double low) { return {.low = low}; }
 inline Range above(double low) { return {.low = low, .low_included = false}; }
 inline Range between(double low, double high) { return {.low = low, .high = high}; }
 
+/// The names that the value of an option stands for: "all", or some of them with commas between.
+/// Throws UsageError, which names the option, when one is not in `names` or there is none.
+std::vector<std::string> name_list(const std::string& option, const std::string& value,
+                                   const std::vector<std::string>& names);
+
 /// The options all training programs share; the values set here are the defaults that --help shows.
 struct CommonOptions {
   CommonOptions();
@@ -67,8 +72,8 @@ class Options {
   /// All of CommonOptions, and --config; parse() then also sets the number of threads.
   void add_common(CommonOptions& common);
 
-  /// Says that options matter only while `other` has one of `values` (any but an empty text, if
-  /// there are none): parse() warns when one is typed in vain.
+  /// Says that options matter only while `other` has one of `values` (any but an empty text or
+  /// 0, if there are none): parse() warns when one is typed in vain.
   void only_with(const std::string& other, const std::vector<std::string>& values,
                  const std::vector<std::string>& names);
 

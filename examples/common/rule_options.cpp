@@ -1,10 +1,5 @@
 #include "examples/common/rule_options.h"
 
-#include <algorithm>
-#include <sstream>
-
-#include "examples/common/program.h"
-
 namespace stflow {
 
 std::vector<std::string> scalable_rules(const std::string& law) {
@@ -30,22 +25,6 @@ void add_rule_options(Options& options, RuleChoice& choice, const std::string& l
   options.only_with("--rule", {"mmd"}, {"--bandwidth", "--epsilon"});
   options.only_with("--rule", with_samples, {"--samples"});
   options.only_with("--rule", with_temperature, {"--temperature"});
-}
-
-std::vector<std::string> rule_list(const std::string& text,
-                                   const std::vector<std::string>& fitting) {
-  if (text == "all") return fitting;
-  std::vector<std::string> names;
-  std::istringstream words(text);
-  for (std::string word; std::getline(words, word, ',');) {
-    if (!std::ranges::count(fitting, word)) {
-      throw UsageError(concat_message("--rule: '", word, "' is not a rule that fits here",
-                                      did_you_mean(word, fitting)));
-    }
-    names.push_back(word);
-  }
-  if (names.empty()) throw UsageError("--rule: expected all, or names with commas between");
-  return names;
 }
 
 std::vector<Rule> make_rules(const RuleChoice& choice,

@@ -22,10 +22,6 @@ std::vector<std::string> scalable_rules(const std::string& law);
 /// Adds the options. The rules offered are scalable_rules(law).
 void add_rule_options(Options& options, RuleChoice& choice, const std::string& law);
 
-/// What "all" or "st,mmd,..." stands for. Throws UsageError when a name is not in `fitting`.
-std::vector<std::string> rule_list(const std::string& text,
-                                   const std::vector<std::string>& fitting);
-
 /// One rule for each layer, given the widths (inputs, ..., units) of the network that leads to it.
 std::vector<Rule> make_rules(const RuleChoice& choice,
                              const std::vector<std::vector<int64_t>>& layers);

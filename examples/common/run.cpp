@@ -111,6 +111,7 @@ void Run::start(int64_t steps) {
 
 void Run::step(double loss) {
   timer_.lap();
+  ++steps_;
   ++steps_in_epoch_;
   check_finite("loss", loss);
   if (progress_) {
@@ -128,8 +129,11 @@ void Run::check_finite(const std::string& name, double number) const {
                      std::filesystem::exists(model) ? model : "none yet", "; hint: lower --lr"));
 }
 
-void Run::epoch(const Record& numbers) {
+void Run::epoch(const Record& results) {
   const bool first = rows_.empty();
+  Record numbers = results;
+  numbers.push_back({"steps", steps_});
+  numbers.push_back({"seconds", timer_.seconds()});
   CHECK_ARG(first || csv_header(numbers) == csv_header(rows_[0]),
             "[Run::epoch] expected the columns of the first row, ", csv_header(rows_[0]), ", got ",
             csv_header(numbers));
@@ -143,7 +147,7 @@ void Run::epoch(const Record& numbers) {
   if (progress_) progress_->clear();
   if (!common_.quiet) {
     std::ostream& out = common_.json ? std::cerr : std::cout;
-    out << (first ? console_line(numbers, true) : "") + console_line(numbers, false) << std::flush;
+    out << (first ? console_line(results, true) : "") + console_line(results, false) << std::flush;
   }
   timer_.restart();
 }
@@ -160,14 +164,19 @@ void Run::save_images(const std::string& name, const Tensor& images, const Image
 
 void Run::plot_metrics(const std::string& name, const std::string& y_label,
                        const std::vector<std::string>& columns) {
-  if (common_.no_plots || rows_.empty()) return;
-  Plot plot{.x_label = rows_[0][0].name, .y_label = y_label, .x = {}, .curves = {}};
-  for (const Record& row : rows_) plot.x.push_back(as_number(row[0].value));
+  plot_rows(name, rows_, y_label, columns);
+}
+
+void Run::plot_rows(const std::string& name, const std::vector<Record>& rows,
+                    const std::string& y_label, const std::vector<std::string>& columns) {
+  if (common_.no_plots || rows.empty()) return;
+  Plot plot{.x_label = rows[0][0].name, .y_label = y_label, .x = {}, .curves = {}};
+  for (const Record& row : rows) plot.x.push_back(as_number(row[0].value));
   for (const std::string& column : columns) {
-    CHECK_ARG(find_value(rows_[0], column), "[plot_metrics] no column '", column, "' in ",
-              csv_header(rows_[0]));
+    CHECK_ARG(find_value(rows[0], column), "[plot_metrics] no column '", column, "' in ",
+              csv_header(rows[0]));
     Plot::Curve curve{column, {}};
-    for (const Record& row : rows_) curve.y.push_back(as_number(*find_value(row, column)));
+    for (const Record& row : rows) curve.y.push_back(as_number(*find_value(row, column)));
     plot.curves.push_back(curve);
   }
   save_plot(path(name), plot);

@@ -37,9 +37,11 @@ class Run {
   void start(int64_t steps);
   /// A training step with this loss is done. Throws Diverged when the loss is not finite.
   void step(double loss);
-  /// An epoch is done: its numbers become a line on the console and a row of metrics.csv and
-  /// metrics.jsonl. The first row fixes names and order; the first number is the epoch. Throws
-  /// Diverged when one is not finite.
+  /// What was done since the last step is no part of training and its time does not count.
+  void pause() { timer_.restart(); }
+  /// An epoch is done: its numbers, the steps and the seconds of training so far become a line on
+  /// the console and a row of metrics.csv and metrics.jsonl. The first row fixes names and order;
+  /// the first number is the epoch. Throws Diverged when one is not finite.
   void epoch(const Record& numbers);
 
   /// Tells the user something on standard error, unless --quiet.
@@ -50,6 +52,9 @@ class Run {
   /// --no-plots. `y_label` has the unit. See pictures.h.
   void plot_metrics(const std::string& name, const std::string& y_label,
                     const std::vector<std::string>& columns);
+  /// The same for rows of another table.
+  void plot_rows(const std::string& name, const std::vector<Record>& rows,
+                 const std::string& y_label, const std::vector<std::string>& columns);
   /// A graph in the dot language as NAME.svg and NAME.dot; nothing if --no-plots.
   void draw_graph(const std::string& name, const std::string& dot);
 
@@ -68,7 +73,7 @@ class Run {
   std::unique_ptr<Progress> progress_;
   StepTimer timer_;
   std::vector<Record> rows_;  // one an epoch
-  int64_t steps_in_epoch_ = 0;
+  int64_t steps_ = 0, steps_in_epoch_ = 0;
 };
 
 }  // namespace stflow

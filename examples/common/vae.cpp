@@ -56,14 +56,18 @@ Var Vae::neg_elbo(const Var& v, const Scope& scope, size_t layer) const {
   return expect(*q, rules.at(layer), scope, cost, /*context=*/v);
 }
 
-std::vector<Var> Vae::weights() const {
+std::vector<Var> Vae::weights(const Networks& networks) {
   std::vector<Var> result;
-  for (const auto& networks : {encoders, decoders}) {
-    for (const auto& network : networks) {
-      for (const Var& weight : network->parameters()) result.push_back(weight);
-    }
+  for (const auto& network : networks) {
+    for (const Var& weight : network->parameters()) result.push_back(weight);
   }
   return result;
+}
+
+std::vector<Var> Vae::weights() const {
+  Networks all = encoders;
+  all.insert(all.end(), decoders.begin(), decoders.end());
+  return weights(all);
 }
 
 Tensor Vae::sample(int64_t count, Rng& rng) const {

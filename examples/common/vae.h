@@ -42,10 +42,11 @@ struct Vae : nn::Module {
   /// P(x = 1) given one draw of the first layer's latents: [B,D] -> [B,D].
   Tensor reconstruct(const Tensor& x, Rng& rng) const;
 
-  /// All parameters but the prior's.
+  using Networks = std::vector<std::shared_ptr<nn::MLP>>;
+  /// The parameters of some networks, and of all: all but the prior's.
+  static std::vector<Var> weights(const Networks& networks);
   std::vector<Var> weights() const;
 
-  using Networks = std::vector<std::shared_ptr<nn::MLP>>;
   Networks encoders, decoders;  // [0]: between x and z1, [1]: between z1 and z2
   Var prior_logits;
   std::vector<Rule> rules;  // one for each stochastic layer, to be set before training

@@ -72,7 +72,7 @@ std::vector<Record> vae_step(const Settings& settings) {
   std::vector<Tensor> batches;
   for (const Batch& batch : loader.epoch(1)) batches.push_back(batch.x);
 
-  const std::vector<std::string> rules = rule_list(settings.rules, scalable_rules("bernoulli"));
+  const std::vector<std::string> rules = name_list("--rule", settings.rules, scalable_rules("bernoulli"));
   const VaeOptions model = table2_vae(settings.arch, data.features());
   std::vector<std::unique_ptr<VaeStep>> step;
   for (const std::string& rule : rules) step.push_back(std::make_unique<VaeStep>(model, rule));

@@ -1,0 +1,55 @@
+// variance.h - the noise of a model's gradient while it is trained: one batch, its loss drawn and
+// differentiated again and again.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "autodiff/var.h"
+#include "estimators/expect.h"
+#include "examples/common/generative.h"
+#include "examples/common/options.h"
+#include "examples/common/run.h"
+#include "tensor/rng.h"
+
+namespace stflow {
+
+struct VarianceOptions {
+  int64_t every = 0;    // --track-variance: steps between two measurements; 0: none
+  int64_t draws = 100;  // --variance-draws
+};
+
+void add_variance_options(Options& options, VarianceOptions& variance);
+
+/// Measures every so many steps and appends to variance.csv of the run, for each part of the model:
+/// the trace of the covariance of one estimate, and the norm of the mean. What is measured does not
+/// touch what is trained, nor its random numbers.
+class VarianceLog {
+ public:
+  struct Part {
+    std::string name;  // "encoder"
+    std::vector<Var> parameters;
+  };
+  /// Measures the mean `cost` of the first --batch-size images of `data`. `rules` are those in it.
+  VarianceLog(const VarianceOptions& options, const CommonOptions& common, Run& run,
+              const std::vector<Part>& parts, const std::vector<Rule>& rules, const ImageCost& cost,
+              const Dataset& data);
+
+  /// Call it after each training step.
+  void step();
+  /// variance_curves.png: the traces against steps.
+  void plot() const;
+
+ private:
+  VarianceOptions options_;
+  Run& run_;
+  std::vector<Part> parts_;
+  std::vector<Rule> rules_;
+  ImageCost cost_;
+  Tensor images_;
+  Rng rng_;
+  int64_t steps_ = 0;
+  std::vector<Record> rows_;
+};
+
+}  // namespace stflow
