@@ -14,6 +14,7 @@ arguments() {  # PROGRAM
   case $1 in
     hello_autodiff) ;;
     estimator_lab) echo "--problem two-layer --draws 100 --out $scratch/run" ;;
+    compare_estimators) echo "--rule st,arm --seeds 1 --out $scratch/run -- --dataset digits --epochs 1 --limit 200" ;;
     mnist_mlp) echo "$tiny" ;;
     bernoulli_vae | categorical_vae | sbn) echo "$tiny --nll-samples 2" ;;
     *) return 1 ;;

@@ -10,10 +10,12 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <ctime>
 #include <filesystem>
 
+#include "examples/common/program.h"
 #include "tensor/check.h"
 
 extern char** environ;
@@ -79,7 +81,8 @@ std::string make_run_directory(const std::string& out, const std::string& progra
                                           "': ", error.message(), "; hint: --out DIR"));
 }
 
-int run_command(const std::vector<std::string>& command, const std::string& directory) {
+int run_command(const std::vector<std::string>& command, const std::string& directory,
+                const std::string& log) {
   std::vector<char*> argv;
   for (const std::string& word : command) argv.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);
@@ -87,16 +90,22 @@ int run_command(const std::vector<std::string>& command, const std::string& dire
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addchdir_np(&actions, directory.c_str());
-  for (const int stream : {STDOUT_FILENO, STDERR_FILENO}) {
-    posix_spawn_file_actions_addopen(&actions, stream, "/dev/null", O_WRONLY, 0);
-  }
+  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, fs::absolute(log).c_str(),
+                                   O_WRONLY | O_CREAT | O_TRUNC, 0666);
+  posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
+  // In a process group of its own: Ctrl-C reaches it through us, once.
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
   pid_t child = 0;
-  const int failed = posix_spawnp(&child, argv[0], &actions, nullptr, argv.data(), environ);
+  const int failed = posix_spawnp(&child, argv[0], &actions, &attributes, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
   if (failed) return -1;
 
   int status = 0;
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  for (bool told = false; waitpid(child, &status, WNOHANG) == 0; usleep(20'000)) {
+    if (interrupted() && !told) told = kill(child, SIGINT) == 0;
   }
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

@@ -24,9 +24,10 @@ void append_line(const std::string& path, const std::string& line);
 /// std::runtime_error when `out` has contents or cannot be created.
 std::string make_run_directory(const std::string& out, const std::string& program);
 
-/// Runs a command found in PATH inside `directory`, its output discarded, and waits. Returns its
-/// exit code, or -1 when there is no such command.
-int run_command(const std::vector<std::string>& command, const std::string& directory);
+/// Runs a command found in PATH inside `directory` and waits; its output replaces the file `log`,
+/// and Ctrl-C is passed on to it. Returns its exit code, or -1 when there is no such command.
+int run_command(const std::vector<std::string>& command, const std::string& directory,
+                const std::string& log = "/dev/null");
 
 /// The time now, in UTC: "2024-03-01T12:30:00Z".
 std::string utc_time();

@@ -64,35 +64,89 @@ std::string quoted(const std::string& text) {
 }
 
 /// What all pictures by gnuplot have in common.
-std::string gnuplot_head(const std::string& name, const std::string& x_label,
-                         const std::string& y_label) {
+std::string gnuplot_head(const std::string& name, int64_t width, int64_t height) {
   return concat_message(
       "# Draws ", name, ".png from ", name, ".csv; run it in this folder: gnuplot ", name, ".gp\n",
-      "set terminal pngcairo size 960,600 noenhanced font 'DejaVu Sans,12' background 'white'\n",
-      "set output ", quoted(name + ".png"), "\nset datafile separator ','\n",
+      "set terminal pngcairo size ", width, ",", height,
+      " noenhanced font 'DejaVu Sans,12' background 'white'\n", "set output ",
+      quoted(name + ".png"), "\nset datafile separator ','\n",
       "set border 3 lc rgb '#888888'\nset rmargin 4\nset tics nomirror out textcolor rgb "
-      "'#444444'\nset grid lt 1 lw 1 lc rgb '#e4e4e4'\n",
-      "set xlabel ", quoted(x_label), "\nset ylabel ", quoted(y_label), "\n");
+      "'#444444'\nset grid lt 1 lw 1 lc rgb '#e4e4e4'\n");
 }
 
-std::string gnuplot_script(const std::string& name, const Plot& plot) {
+std::string gnuplot_labels(const std::string& x_label, const std::string& y_label) {
+  return concat_message("set xlabel ", quoted(x_label), "\nset ylabel ", quoted(y_label), "\n");
+}
+
+/// The columns of a picture's table: x, then each curve once, with its band beside it.
+Record columns_of(const std::vector<Plot>& plots) {
+  Record row = {{plots[0].x_label, 0.0}};
+  for (const Plot& plot : plots) {
+    for (const Plot::Curve& curve : plot.curves) {
+      if (find_value(row, curve.name)) continue;
+      row.push_back({curve.name, 0.0});
+      if (curve.lower.empty()) continue;
+      row.push_back({curve.name + " lower", 0.0});
+      row.push_back({curve.name + " upper", 0.0});
+    }
+  }
+  return row;
+}
+
+std::string range_text(const std::optional<Plot::Range>& range) {
+  return range ? concat_message("[", range->low, ":", range->high, "]") : "[*:*]";
+}
+
+/// The commands that draw one plot; `row` has the columns of the table.
+std::string gnuplot_commands(const std::string& name, const Plot& plot, const Record& row) {
   // Okabe & Ito (2008): colours that colour-blind readers can tell apart.
   const char* colours[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7",
                            "#E69F00", "#56B4E9", "#000000"};
+  const auto colour = [&](size_t curve) {
+    return concat_message(" lc rgb '", colours[curve % std::size(colours)], "'");
+  };
+  const auto column = [&](const std::string& curve) {  // counted from 1, as gnuplot does
+    return std::ranges::find(row, curve, &Field::name) - row.begin() + 1;
+  };
+  const std::string data = quoted(name + ".csv") + " skip 1 using 1:";
+
+  std::vector<std::string> parts;
+  for (size_t i = 0; i < plot.curves.size(); ++i) {
+    const Plot::Curve& curve = plot.curves[i];
+    if (curve.lower.empty()) continue;
+    parts.push_back(concat_message(data, column(curve.name + " lower"), ":",
+                                   column(curve.name + " upper"), " with filledcurves", colour(i),
+                                   " fs transparent solid 0.2 noborder notitle"));
+  }
+  if (plot.level) {
+    parts.push_back(concat_message(*plot.level, " with lines dt 2 lw 1.5 lc rgb '#444444' title ",
+                                   quoted(plot.level_name)));
+  }
+  const char* style = plot.x.size() <= 40 ? "linespoints" : "lines";
+  for (size_t i = 0; i < plot.curves.size(); ++i) {
+    const std::string& curve = plot.curves[i].name;
+    parts.push_back(concat_message(data, column(curve), " with ", style, " lw 2 pt 7 ps 0.7",
+                                   colour(i), " title ", quoted(curve)));
+  }
+  std::string blocks;
+  for (const Plot::Mark& mark : plot.marks) {
+    const std::string block = concat_message("$mark", parts.size());
+    blocks += concat_message(block, " << END\n", mark.x, ",", mark.y, ",", mark.error, "\nEND\n");
+    parts.push_back(block + " with yerrorbars lw 1.5 pt 7 ps 1" + colour(mark.curve) + " notitle");
+  }
+  if (!plot.marks.empty()) {
+    parts.push_back("keyentry with yerrorbars lw 1.5 pt 7 ps 1 lc rgb '#444444' title " +
+                    quoted(plot.marks_name));
+  }
+
   const auto [low, high] = std::minmax_element(plot.x.begin(), plot.x.end());
   const double widen = *low == *high ? 1 : 0;
-  const char* style = plot.x.size() <= 40 ? "linespoints" : "lines";
+  const Plot::Range x_range = plot.x_range.value_or(Plot::Range{*low - widen, *high + widen});
   std::string script = concat_message(
-      gnuplot_head(name, plot.x_label, plot.y_label),
-      "set key outside top center horizontal Left reverse samplen 2\nset offsets 0, 0, graph 0.05, "
-      "graph 0.05\n",
-      "set xrange [", *low - widen, ":", *high + widen, "]\nplot ");
-  for (size_t i = 0; i < plot.curves.size(); ++i) {
-    script +=
-        concat_message(i == 0 ? "" : ", \\\n     ", quoted(name + ".csv"),
-                       " skip 1 using 1:", i + 2, " with ", style, " lw 2 pt 7 ps 0.7 lc rgb '",
-                       colours[i % std::size(colours)], "' title ", quoted(plot.curves[i].name));
-  }
+      gnuplot_labels(plot.x_label, plot.y_label), "set title ", quoted(plot.title), "\n",
+      "set offsets 0, 0, ", plot.y_range ? "0, 0" : "graph 0.05, graph 0.05", "\nset xrange ",
+      range_text(x_range), "\nset yrange ", range_text(plot.y_range), "\n", blocks, "plot ");
+  for (size_t i = 0; i < parts.size(); ++i) script += (i == 0 ? "" : ", \\\n     ") + parts[i];
   return script + "\n";
 }
 
@@ -110,6 +164,18 @@ bool draw(const std::string& stem, const std::vector<std::string>& command,
 
 std::string file_name(const std::string& stem) {
   return std::filesystem::path(stem).filename().string();
+}
+
+void check_plot(const std::string& stem, const Plot& plot) {
+  CHECK_ARG(!plot.x.empty() && !plot.curves.empty(), "[save_plot] nothing to draw in ", stem);
+  for (const Plot::Curve& curve : plot.curves) {
+    CHECK_ARG(curve.y.size() == plot.x.size(), "[save_plot] curve '", curve.name, "' has ",
+              curve.y.size(), " points, the x axis ", plot.x.size());
+    CHECK_ARG(curve.lower.size() == curve.upper.size() &&
+                  (curve.lower.empty() || curve.lower.size() == plot.x.size()),
+              "[save_plot] the band of curve '", curve.name, "' has ", curve.lower.size(),
+              " lower and ", curve.upper.size(), " upper points, the x axis ", plot.x.size());
+  }
 }
 
 }  // namespace
@@ -151,23 +217,39 @@ void save_image_grid(const std::string& stem, const Tensor& images, const ImageG
   write_file(stem + ".csv", csv(images));
 }
 
-bool save_plot(const std::string& stem, const Plot& plot) {
-  CHECK_ARG(!plot.x.empty() && !plot.curves.empty(), "[save_plot] nothing to draw in ", stem);
-  Record row = {{plot.x_label, 0.0}};
-  for (const Plot::Curve& curve : plot.curves) {
-    CHECK_ARG(curve.y.size() == plot.x.size(), "[save_plot] curve '", curve.name, "' has ",
-              curve.y.size(), " points, the x axis ", plot.x.size());
-    row.push_back({curve.name, 0.0});
-  }
+bool save_plot(const std::string& stem, const Plot& plot) { return save_plots(stem, {plot}, 1); }
+
+bool save_plots(const std::string& stem, const std::vector<Plot>& plots, int64_t columns) {
+  CHECK_ARG(!plots.empty() && columns >= 1, "[save_plots] nothing to draw in ", stem);
+  for (const Plot& plot : plots) check_plot(stem, plot);
+  Record row = columns_of(plots);
   std::string table = csv_header(row) + "\n";
-  for (size_t i = 0; i < plot.x.size(); ++i) {
-    row[0].value = plot.x[i];
-    for (size_t k = 0; k < plot.curves.size(); ++k) row[k + 1].value = plot.curves[k].y[i];
+  for (size_t i = 0; i < plots[0].x.size(); ++i) {
+    row[0].value = plots[0].x[i];
+    for (const Plot& plot : plots) {
+      for (const Plot::Curve& curve : plot.curves) {
+        set_value(row, curve.name, curve.y[i]);
+        if (curve.lower.empty()) continue;
+        set_value(row, curve.name + " lower", curve.lower[i]);
+        set_value(row, curve.name + " upper", curve.upper[i]);
+      }
+    }
     table += csv_row(row) + "\n";
   }
   write_file(stem + ".csv", table);
-  write_file(stem + ".gp", gnuplot_script(file_name(stem), plot));
-  return draw(stem, {"gnuplot", file_name(stem) + ".gp"}, "gnuplot-nox");
+
+  const std::string name = file_name(stem);
+  const auto count = static_cast<int64_t>(plots.size());
+  const int64_t wide = std::min(columns, count), rows = (count + columns - 1) / columns;
+  const bool small = wide > 2;
+  std::string script =
+      count == 1 ? gnuplot_head(name, 960, 600)
+                 : gnuplot_head(name, (small ? 480 : 700) * wide, (small ? 330 : 480) * rows);
+  script += "set key outside top center horizontal Left reverse samplen 2\n";
+  if (count > 1) script += concat_message("set multiplot layout ", rows, ",", wide, "\n");
+  for (const Plot& plot : plots) script += gnuplot_commands(name, plot, row);
+  write_file(stem + ".gp", script);
+  return draw(stem, {"gnuplot", name + ".gp"}, "gnuplot-nox");
 }
 
 bool save_scatter(const std::string& stem, Scatter scatter) {
@@ -181,7 +263,7 @@ bool save_scatter(const std::string& stem, Scatter scatter) {
   }
   write_file(stem + ".csv", table);
   std::string script =
-      concat_message(gnuplot_head(name, scatter.x_label, scatter.y_label),
+      concat_message(gnuplot_head(name, 960, 600), gnuplot_labels(scatter.x_label, scatter.y_label),
                      "set logscale xy\nset format '%g'\nset offsets graph 0.15, graph 0.15, "
                      "graph 0.1, graph 0.1\nunset key\nplot ",
                      data, "using 2:3 with points pt 7 ps 1.2 lc rgb '#0072B2'");

@@ -5,6 +5,7 @@
 // standard error are what remains, for a picture is never worth a failed run.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,14 +32,32 @@ struct Plot {
   struct Curve {
     std::string name;
     std::vector<double> y;
+    std::vector<double> lower = {}, upper = {};  // a band around the curve, or none
+  };
+  /// A number from elsewhere with its error, in the colour of the curve it belongs to.
+  struct Mark {
+    size_t curve;  // position in `curves`
+    double x, y, error;
+  };
+  struct Range {
+    double low, high;
   };
   std::string x_label, y_label;  // with their units
   std::vector<double> x;
   std::vector<Curve> curves;
+  std::string title = {};
+  std::vector<Mark> marks = {};
+  std::string marks_name = {};                      // what the key calls them
+  std::optional<double> level = {};                 // a dashed line at this height,
+  std::string level_name = {};                      // called so in the key
+  std::optional<Range> x_range = {}, y_range = {};  // what is shown; not given: all of the curves
 };
 /// Writes STEM.csv, the gnuplot script STEM.gp, and STEM.png. Returns false, after a note on
 /// standard error, when gnuplot is missing or fails.
 bool save_plot(const std::string& stem, const Plot& plot);
+/// Several plots with the same x in one picture, `columns` of them side by side. Curves of one name
+/// are one column of STEM.csv, so they must be the same numbers.
+bool save_plots(const std::string& stem, const std::vector<Plot>& plots, int64_t columns);
 
 /// Named points on logarithmic axes. One with a coordinate that is not positive is not drawn.
 struct Scatter {

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <type_traits>
 
@@ -22,7 +23,10 @@ Json json_of(const Record& record) {
   for (const Field& field : record) {
     object[field.name] = std::visit(
         [](const auto& value) -> Json {
-          if constexpr (std::is_same_v<std::decay_t<decltype(value)>, std::vector<Record>>) {
+          using T = std::decay_t<decltype(value)>;
+          if constexpr (std::is_same_v<T, Record>) {
+            return json_of(value);
+          } else if constexpr (std::is_same_v<T, std::vector<Record>>) {
             Json list = Json::array();
             for (const Record& item : value) list.push_back(json_of(item));
             return list;
@@ -37,18 +41,16 @@ Json json_of(const Record& record) {
 
 Record record_of(const Json& json, const std::string& source);
 
-Value value_of(const std::string& name, const Json& json, const std::string& source) {
+Value value_of(const Json& json, const std::string& source) {
   if (json.is_boolean()) return json.get<bool>();
   if (json.is_number_integer()) return json.get<int64_t>();
   if (json.is_number()) return json.get<double>();
   if (json.is_string()) return json.get<std::string>();
-  if (json.is_array()) {
-    std::vector<Record> list;
-    for (const Json& item : json) list.push_back(record_of(item, source));
-    return list;
-  }
-  throw std::runtime_error(
-      concat_message(source, ": '", name, "' is neither truth, number, text nor list"));
+  if (json.is_object()) return record_of(json, source);
+  if (json.is_null()) return std::numeric_limits<double>::quiet_NaN();
+  std::vector<Record> list;
+  for (const Json& item : json) list.push_back(record_of(item, source));
+  return list;
 }
 
 Record record_of(const Json& json, const std::string& source) {
@@ -58,7 +60,7 @@ Record record_of(const Json& json, const std::string& source) {
   }
   Record record;
   for (const auto& [name, value] : json.items()) {
-    record.push_back({name, value_of(name, value, source)});
+    record.push_back({name, value_of(value, source)});
   }
   return record;
 }
@@ -116,6 +118,9 @@ std::string text_of(const Value& value) {
     return digits;
   }
   if (const std::string* text = std::get_if<std::string>(&value)) return *text;
+  if (const Record* record = std::get_if<Record>(&value)) {
+    return std::to_string(record->size()) + " fields";
+  }
   return std::to_string(std::get<std::vector<Record>>(value).size()) + " items";
 }
 

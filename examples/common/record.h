@@ -14,7 +14,7 @@ namespace stflow {
 
 struct Field;
 using Record = std::vector<Field>;
-using Value = std::variant<bool, int64_t, double, std::string, std::vector<Record>>;
+using Value = std::variant<bool, int64_t, double, std::string, Record, std::vector<Record>>;
 
 struct Field {
   std::string name;
@@ -27,10 +27,10 @@ const Value* find_value(const Record& record, const std::string& name);
 void set_value(Record& record, const std::string& name, const Value& value);
 
 /// {"name": value, ...} in the record's order, on one line or indented by `indent` columns. A
-/// number that is not finite becomes null: JSON has no other word for it.
+/// number that is not finite becomes null: JSON has no other word for it, and null is read as NaN.
 std::string to_json(const Record& record, int indent = -1);
 /// Reads a JSON object. Throws std::runtime_error that begins with `source` (a path) when the text
-/// is no object, or holds a null or a list of anything but objects.
+/// is no object, or holds a list of anything but objects.
 Record record_from_json(const std::string& text, const std::string& source);
 
 /// One value for people: numbers with six significant digits, truth as yes/no, NaN (not

@@ -1,0 +1,50 @@
+// campaign.h - many training runs of bernoulli_vae, side by side, that can be stopped and
+// continued.
+//
+// A cell is one run: architecture, rule, seed. Each runs as a process of its own with one thread,
+// as many at once as there are processors, in a directory of its own below the campaign's. A cell
+// that has finished is never run again, so that the same command continues what was interrupted and
+// extends what is there.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "examples/common/record.h"
+
+namespace stflow {
+
+struct Cell {
+  std::string arch, rule;
+  int64_t seed;
+  std::string name() const { return arch + "_" + rule + "_" + std::to_string(seed); }
+};
+
+class Campaign {
+ public:
+  /// In the directory `out`, made if it is not there. `arguments` go to every run. Throws
+  /// std::runtime_error when a campaign with other arguments is there.
+  Campaign(const std::string& out, const std::vector<std::string>& arguments);
+
+  /// Runs the cells that have not finished, `jobs` at a time; one line of standard error each,
+  /// unless `quiet`. Ctrl-C stops the runs. Throws UsageError with the program's own words when it
+  /// refuses the arguments. Returns false when a run failed or was stopped.
+  bool run(const std::vector<Cell>& cells, int64_t jobs, bool quiet) const;
+
+  bool finished(const Cell& cell) const;
+  /// The results of a finished cell, and its metrics, one Record an epoch.
+  Record summary(const Cell& cell) const;
+  std::vector<Record> metrics(const Cell& cell) const;
+
+  std::string path(const std::string& name) const { return directory_ + "/" + name; }
+
+ private:
+  std::string path(const Cell& cell) const { return path("cells/" + cell.name()); }
+  std::string run_cell(const Cell& cell) const;
+
+  std::string directory_;
+  std::vector<std::string> arguments_;
+};
+
+}  // namespace stflow

@@ -1,0 +1,80 @@
+// compare_estimators - trains the Bernoulli VAE by several rules from several seeds, and puts the
+// results side by side: a table, and curves against steps and against seconds.
+//
+// Every run is a process of bernoulli_vae (common/campaign.h); what is left here is which runs, and
+// what is told about them.
+#include <algorithm>
+#include <iostream>
+
+#include "examples/common/campaign.h"
+#include "examples/common/comparison.h"
+#include "examples/common/files.h"
+#include "examples/common/options.h"
+#include "examples/common/program.h"
+#include "examples/common/rule_options.h"
+#include "examples/common/vae.h"
+#include "tensor/parallel.h"
+
+using namespace stflow;
+
+namespace {
+
+/// results.csv, results.md, and for each architecture two pictures; also on the console.
+void report(const Campaign& campaign, const std::vector<Cell>& cells, bool json, bool plots) {
+  const std::vector<Record> rows = compare(campaign, cells);
+  if (rows.empty()) return;
+  std::string csv = csv_header(rows[0]) + "\n";
+  std::vector<std::string> archs;
+  for (const Record& row : rows) {
+    csv += csv_row(row) + "\n";
+    const std::string arch = text_of(row[0].value);
+    if (!std::ranges::count(archs, arch)) archs.push_back(arch);
+  }
+  write_file(campaign.path("results.csv"), csv);
+  write_file(campaign.path("results.md"), markdown(rows));
+  for (const std::string& arch : archs) {
+    for (const std::string against : {"steps", "seconds"}) {
+      const Plot plot = learning_curves(campaign, cells, arch, against);
+      if (plots) save_plot(campaign.path(arch + "_" + against), plot);
+    }
+  }
+  std::cout << (json ? to_json({{"rows", rows}, {"directory", campaign.path("")}}) + "\n"
+                     : markdown(rows) + "\ntables and curves in " + campaign.path("") + "\n");
+}
+
+void run_campaign(int argc, char** argv) {
+  char** const end = std::find(argv, argv + argc, std::string("--"));
+  const std::vector<std::string> passed_on(std::min(end + 1, argv + argc), argv + argc);
+  std::string arch = "linear", out = "runs/compare_estimators";
+  std::string rule = "st,mmd,reinmax,gumbel-softmax,leave-one-out,muprop,arm,disarm,rebar,relax";
+  int64_t seeds = 3, jobs = num_threads();
+  bool json = false, quiet = false, no_plots = false;
+  Options options("compare_estimators",
+                  "Trains the Bernoulli VAE by several rules from several seeds and compares them. "
+                  "What follows -- is passed on to bernoulli_vae: -- --epochs 10 --dataset mnist");
+  options.add("--arch", arch, "all, or names with commas between", "NAMES");
+  options.add("--rule", rule, "all, or names with commas between", "NAMES");
+  options.add("--seeds", seeds, "runs of each, from seed 1 on", at_least(1));
+  options.add("--jobs", jobs, "runs at a time, each with one thread", at_least(1));
+  options.add("--out", out, "directory of the results; what has finished there is kept", "DIR");
+  options.flag("--json", json, "print one line of JSON");
+  options.flag("--quiet", quiet, "print nothing while it runs");
+  options.flag("--no-plots", no_plots, "draw no picture");
+  options.parse(static_cast<int>(end - argv), argv);
+
+  std::vector<Cell> cells;
+  for (const std::string& each : name_list("--arch", arch, table2_architectures())) {
+    for (const std::string& name : name_list("--rule", rule, scalable_rules("bernoulli"))) {
+      for (int64_t seed = 1; seed <= seeds; ++seed) cells.push_back({each, name, seed});
+    }
+  }
+  const Campaign campaign(out, passed_on);
+  const bool complete = campaign.run(cells, jobs, quiet);
+  report(campaign, cells, json, !no_plots);
+  if (interrupted()) std::cerr << "stopped; the same command goes on from here\n";
+  if (!complete && !interrupted()) throw std::runtime_error("not all runs have finished");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return run_main(argc, argv, run_campaign); }

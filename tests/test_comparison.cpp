@@ -1,0 +1,110 @@
+// test_comparison.cpp - what a campaign reports: intervals, tables and curves from runs written by
+// hand.
+#include <cmath>
+#include <filesystem>
+
+#include "examples/common/comparison.h"
+#include "examples/common/files.h"
+#include "tests/testing.h"
+
+using namespace stflow;
+using namespace stflow::testing;
+
+namespace {
+
+/// Writes a finished run of two epochs of ten steps.
+void write_run(const Campaign& campaign, const Cell& cell, double result, double step_ms,
+               bool interrupted = false) {
+  const std::string folder = campaign.path("cells/" + cell.name());
+  std::filesystem::create_directories(folder);
+  write_file(folder + "/summary.json", to_json({{"test_neg_elbo", result},
+                                                {"test_nll", std::nan("")},
+                                                {"step_ms_median", step_ms},
+                                                {"seconds_per_epoch", step_ms / 100},
+                                                {"interrupted", interrupted}}));
+  for (int64_t epoch = 1; epoch <= 2; ++epoch)
+    append_line(folder + "/metrics.jsonl",
+                to_json({{"epoch", epoch},
+                         {"test_neg_elbo", result + static_cast<double>(2 - epoch)},
+                         {"steps", 10 * epoch},
+                         {"seconds", static_cast<double>(epoch) * step_ms}}));
+}
+
+}  // namespace
+
+TEST_CASE("interval_of: mean and Student's interval; none for a single run") {
+  CHECK(interval_of({3}).mean == 3);
+  CHECK(std::isnan(interval_of({3}).half_width));
+  const Interval two = interval_of({1, 3});  // t(1) = 12.706, standard error 1
+  CHECK(two.mean == 2);
+  CHECK(two.half_width == doctest::Approx(12.706));
+  const Interval three = interval_of({1, 2, 3});  // t(2) = 4.303, standard error 1/sqrt(3)
+  CHECK(three.half_width == doctest::Approx(4.303 / std::sqrt(3)));
+  std::vector<double> many;  // t(19) = 2.093, t(10) = 2.228
+  for (int i = 0; i < 20; ++i) many.push_back(i);
+  CHECK(interval_of(many).half_width ==
+        doctest::Approx(2.093 * std::sqrt(35.0 / 20)).epsilon(1e-3));
+  many.resize(11);
+  CHECK(interval_of(many).half_width ==
+        doctest::Approx(2.228 * std::sqrt(11.0 / 11)).epsilon(1e-3));
+}
+
+TEST_CASE("compare: means over the seeds that finished, step times relative to straight-through") {
+  const TempDir dir;
+  const Campaign campaign(dir / "out", {"--epochs", "2"});
+  const std::vector<Cell> cells{{"linear", "st", 1},
+                                {"linear", "st", 2},
+                                {"linear", "arm", 1},
+                                {"linear", "arm", 2},
+                                {"nonlinear", "arm", 1}};
+  write_run(campaign, cells[0], 100, 2);
+  write_run(campaign, cells[1], 102, 4);
+  write_run(campaign, cells[2], 110, 6);
+  write_run(campaign, cells[3], 500, 6, /*interrupted=*/true);
+  write_run(campaign, cells[4], 90, 8);
+  CHECK(campaign.finished(cells[0]));
+  CHECK_FALSE(campaign.finished(cells[3]));
+  CHECK_FALSE(campaign.finished({"linear", "st", 3}));
+
+  const std::vector<Record> rows = compare(campaign, cells);
+  REQUIRE(rows.size() == 3);
+  CHECK(csv_row(rows[0]).starts_with("linear,st,2,101,12.706"));
+  CHECK(csv_row(rows[1]) == "linear,arm,1,110,nan,nan,6,2,0.06");
+  CHECK(csv_row(rows[2]) == "nonlinear,arm,1,90,nan,nan,8,nan,0.08");
+  const std::string text = markdown(rows);
+  check_contains(text, "| rule | linear | nonlinear |\n| --- | --- | --- |\n",
+                 "| st | 101.00 ± 12.71 | - |\n| arm | 110.00 | 90.00 |\n",
+                 "| st | 3.00 (1.00 x) | - |\n| arm | 6.00 (2.00 x) | 8.00 |\n");
+}
+
+TEST_CASE("learning_curves: means over seeds, read off on a common axis, gaps where a curve ends") {
+  const TempDir dir;
+  const Campaign campaign(dir / "out", {});
+  const std::vector<Cell> cells{{"linear", "st", 1}, {"linear", "st", 2}, {"linear", "arm", 1}};
+  write_run(campaign, cells[0], 100, 2);
+  write_run(campaign, cells[1], 102, 2);
+  write_run(campaign, cells[2], 110, 4);
+  const Plot steps = learning_curves(campaign, cells, "linear", "steps");
+  REQUIRE(steps.curves.size() == 2);
+  CHECK(steps.x.back() == 20);
+  CHECK(steps.curves[0].y.back() == 101);
+  CHECK(steps.curves[0].y[99] == 102);      // after 10 of 20 steps
+  CHECK(std::isnan(steps.curves[0].y[0]));  // before the first epoch
+  CHECK(steps.curves[0].y[149] == doctest::Approx(101.5));
+
+  const Plot seconds = learning_curves(campaign, cells, "linear", "seconds");
+  CHECK(seconds.x.back() == 8);
+  CHECK(seconds.curves[0].y[99] == 101);  // st has ended after 4 s
+  CHECK(std::isnan(seconds.curves[0].y[100]));
+  CHECK(seconds.curves[1].y.back() == 110);
+}
+
+TEST_CASE("campaign: a directory keeps to the arguments it was made with") {
+  const TempDir dir;
+  Campaign(dir / "out", {"--epochs", "2"});
+  Campaign(dir / "out", {"--epochs", "2"});
+  check_contains(message_of<std::runtime_error>([&] {
+                   Campaign(dir / "out", {"--epochs", "3"});
+                 }),
+                 "has runs made with the arguments '--epochs 2', not '--epochs 3'");
+}
