@@ -1,8 +1,12 @@
-// parallel.cpp - parallel_for over OpenMP, and how many processors this process was granted.
+// parallel.cpp - parallel_for over a team of OpenMP threads, and how many processors this process
+// was granted.
 //
 // The one idea: chunk bounds are a function of (n, grain), and threads only decide who runs which
-// chunk. The thread count is kept here and passed with each loop, because OpenMP's own setting
-// belongs to one thread: a std::thread of the user's program would start with another one.
+// chunk. An `omp for` ends at a barrier that waits for every thread, also for one that the system
+// has not let run at all because another program has its processor: with seven busy processes on
+// two cores a training step took 4 to 25 times as long as it takes now. So the team stays in one
+// parallel region for the whole program, threads take chunks by counting, and the caller waits only
+// for chunks that were taken: when nobody comes to help, it has done them all itself.
 #include "tensor/parallel.h"
 
 #include <omp.h>
@@ -16,11 +20,20 @@
 #include <limits>
 #include <mutex>
 #include <string>
+#include <thread>
 
 #include "tensor/check.h"
 
 namespace stflow {
 namespace {
+
+constexpr int kLooks = 2000;  // about 30 us
+
+void pause_briefly() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
 
 constexpr double kNoLimit = std::numeric_limits<double>::infinity();
 
@@ -79,6 +92,108 @@ class OneThreadScope {
   int before_;
 };
 
+/// Waits until `value` is no longer `old`: watching it for a while, for most loops follow each
+/// other closely, then asleep.
+void wait_for_change(const std::atomic<int>& value, int old) {
+  for (int look = 0; look < kLooks; ++look) {
+    if (value.load(std::memory_order_acquire) != old) return;
+    pause_briefly();
+  }
+  value.wait(old);
+}
+
+/// A loop whose chunks any number of threads may take.
+class Loop {
+ public:
+  Loop(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& body, int helpers)
+      : n_(n), grain_(grain), body_(body), seats_(helpers) {}
+
+  /// May one more thread take part?
+  bool take_seat() { return seats_.fetch_sub(1) > 0; }
+
+  /// Runs chunks until all are taken. Never throws.
+  void work() {
+    for (int64_t begin; (begin = next_.fetch_add(grain_)) < n_;) {
+      try {
+        body_(begin, std::min(n_, begin + grain_));
+      } catch (...) {
+        const std::lock_guard lock(error_mutex_);
+        if (error_ && error_begin_ < begin) continue;
+        error_ = std::current_exception();
+        error_begin_ = begin;
+      }
+    }
+  }
+
+  /// The exception of the lowest chunk, the one a single thread would have met; or null.
+  std::exception_ptr error() const { return error_; }
+
+ private:
+  const int64_t n_, grain_;
+  const std::function<void(int64_t, int64_t)>& body_;
+  std::atomic<int> seats_;
+  std::atomic<int64_t> next_ = 0;
+  std::mutex error_mutex_;
+  std::exception_ptr error_;
+  int64_t error_begin_ = 0;
+};
+
+thread_local bool in_a_chunk = false;
+
+/// The threads that help.
+class Team {
+ public:
+  /// Never destroyed: its threads wait in it until the program ends.
+  static Team& instance() {
+    static Team* team = new Team;
+    return *team;
+  }
+
+  /// Runs the loop with the help of up to `helpers` threads. Does nothing and returns false while
+  /// another thread's loop is being run.
+  bool run(Loop& loop, int helpers) {
+    const std::unique_lock lock(one_loop_, std::try_to_lock);
+    if (!lock) return false;
+    if (helpers > size_) grow(helpers);
+    loop_ = &loop;
+    ++loops_;
+    loops_.notify_all();
+    loop.work();
+    loop_ = nullptr;
+    // Whoever comes now finds no loop; those inside still run the chunks they took.
+    for (int inside; (inside = inside_) != 0;) wait_for_change(inside_, inside);
+    return true;
+  }
+
+ private:
+  void grow(int helpers) {
+    std::thread([this, more = helpers - size_] {
+#pragma omp parallel num_threads(more)
+      help();
+    }).detach();
+    size_ = helpers;
+  }
+
+  [[noreturn]] void help() {
+    omp_set_num_threads(1);  // for BLAS
+    in_a_chunk = true;
+    for (int seen = 0;;) {
+      wait_for_change(loops_, seen);
+      seen = loops_;
+      ++inside_;  // before loop_ is read: run() looks at them in the other order
+      Loop* loop = loop_;
+      if (loop != nullptr && loop->take_seat()) loop->work();
+      if (--inside_ == 0) inside_.notify_one();
+    }
+  }
+
+  std::mutex one_loop_;
+  int size_ = 0;
+  std::atomic<Loop*> loop_ = nullptr;
+  std::atomic<int> loops_ = 0;   // begun so far; helpers wait for it to change
+  std::atomic<int> inside_ = 0;  // helpers that may be touching *loop_
+};
+
 }  // namespace
 
 int num_threads() { return thread_setting(); }
@@ -92,40 +207,17 @@ void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, in
   CHECK_ARG(n >= 0, "[parallel_for] expected n >= 0, got ", n);
   CHECK_ARG(grain >= 1, "[parallel_for] expected grain >= 1, got ", grain);
   const int64_t chunks = n / grain + (n % grain != 0);
-  const auto run_chunk = [&](int64_t chunk) {
-    body(chunk * grain, std::min(n, (chunk + 1) * grain));
-  };
-
-  const bool nested = omp_in_parallel();
-  const int threads = nested ? 1 : static_cast<int>(std::min<int64_t>(num_threads(), chunks));
-  if (threads <= 1) {
-    const OneThreadScope one_thread;
-    for (int64_t chunk = 0; chunk < chunks; ++chunk) run_chunk(chunk);
+  const int helpers = static_cast<int>(std::min<int64_t>(num_threads(), chunks)) - 1;
+  const OneThreadScope one_thread;
+  if (helpers > 0 && !in_a_chunk) {
+    in_a_chunk = true;
+    Loop loop(n, grain, body, helpers);
+    if (!Team::instance().run(loop, helpers)) loop.work();
+    in_a_chunk = false;
+    if (loop.error()) std::rethrow_exception(loop.error());
     return;
   }
-
-  // An exception must not leave an OpenMP region. The one of the lowest chunk is kept: it is the
-  // one a single thread would have met.
-  std::exception_ptr error;
-  int64_t error_chunk = chunks;
-  std::mutex error_mutex;
-#pragma omp parallel num_threads(threads)
-  {
-    const OneThreadScope one_thread;
-#pragma omp for schedule(dynamic)
-    for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-      try {
-        run_chunk(chunk);
-      } catch (...) {
-        const std::lock_guard lock(error_mutex);
-        if (chunk < error_chunk) {
-          error = std::current_exception();
-          error_chunk = chunk;
-        }
-      }
-    }
-  }
-  if (error) std::rethrow_exception(error);
+  for (int64_t begin = 0; begin < n; begin += grain) body(begin, std::min(n, begin + grain));
 }
 
 }  // namespace stflow

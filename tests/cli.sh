@@ -5,7 +5,6 @@
 # It needs no data set: small IDX and PNG files are written here byte by byte.
 set -u
 build=$(realpath "$1")
-export OMP_WAIT_POLICY=passive  # other tests may be running
 failed=0
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 #include <omp.h>
 
+#include <atomic>
 #include <numeric>
 #include <thread>
 #include <utility>
@@ -73,6 +74,33 @@ TEST_CASE(
     };
     CHECK(message_of<std::runtime_error>([&] { parallel_for(8, 1, fail_from_chunk_2); }) ==
           "chunk 2");
+  }
+}
+
+TEST_CASE("parallel_for: loops of two threads of the program do not wait for each other") {
+  const Threads scope(2);
+  std::atomic<bool> release = false;
+  std::atomic<int> blocked = 0;
+  std::thread other([&] {
+    parallel_for(2, 1, [&](int64_t, int64_t) {
+      for (++blocked; !release;) std::this_thread::yield();
+    });
+  });
+  while (blocked == 0) std::this_thread::yield();
+  CHECK(chunks_of(10, 4).size() == 3);
+  release = true;
+  other.join();
+}
+
+TEST_CASE("parallel_for: many short loops in a row, more threads than processors") {
+  for (const int threads : {2, 7}) {
+    const Threads scope(threads);
+    std::vector<int64_t> sums(100, 0);
+    for (int64_t round = 1; round <= 2'000; ++round)
+      parallel_for(100, 9, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) sums[i] += round;
+      });
+    CHECK(sums == std::vector<int64_t>(100, 2'000 * 2'001 / 2));
   }
 }
 

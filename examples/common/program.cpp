@@ -9,24 +9,12 @@
 #include <algorithm>
 #include <atomic>
 #include <csignal>
-#include <cstdlib>
 #include <iostream>
 #include <new>
 #include <numeric>
 
 namespace stflow {
 namespace {
-
-// Between two parallel loops an OpenMP thread spins, by default for milliseconds: on a machine with
-// other work that makes a step ten times slower. libgomp takes its settings when it is loaded,
-// before main(); of our code only what the executable lists in .preinit_array runs earlier.
-#ifdef __GLIBC__
-void spin_briefly(int, char**, char**) {
-  if (std::getenv("OMP_WAIT_POLICY") == nullptr) setenv("GOMP_SPINCOUNT", "1000", /*overwrite=*/0);
-}
-[[gnu::section(".preinit_array"), gnu::used]] void (*spin_setting)(int, char**,
-                                                                   char**) = spin_briefly;
-#endif
 
 std::atomic<int> caught_signal = 0;
 static_assert(std::atomic<int>::is_always_lock_free);  // or a signal handler could not use it
