@@ -7,5 +7,6 @@
 #include "estimators/expect.h"
 #include "estimators/poisson.h"
 #include "estimators/problems.h"
+#include "estimators/projection.h"
 #include "estimators/registry.h"
 #include "estimators/rules.h"
