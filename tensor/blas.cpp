@@ -3,7 +3,7 @@
 // Every product is a batch of row-major 2-D products. A large one is cut into panels of rows or
 // columns, several small ones are put into one chunk; both depend on the sizes alone. Then
 // parallel_for runs the chunks. What is added to a product (a bias) is added to a panel while it is
-// still in cache.
+// still in cache. Products with an operand of two values, as bits have, are sums: two_valued.h.
 #include "tensor/blas.h"
 
 #include <cblas.h>
@@ -17,6 +17,7 @@
 #include <type_traits>
 
 #include "tensor/parallel.h"
+#include "tensor/two_valued.h"
 
 namespace stflow {
 namespace {
@@ -34,6 +35,23 @@ constexpr auto gemm = [] {
     return cblas_dgemm;
   }
 }();
+
+/// Adds to the totals what a product cost.
+class Stopwatch {
+ public:
+  Stopwatch(double m, double n, double k) : flops_(2 * m * n * k) {}
+  ~Stopwatch() {
+    const auto elapsed = std::chrono::steady_clock::now() - start_;
+    total_seconds += std::chrono::duration<double>(elapsed).count();
+    total_flops += flops_;
+  }
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+
+ private:
+  double flops_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
 
 blasint blas_int(int64_t x) { return static_cast<blasint>(x); }
 
@@ -85,8 +103,6 @@ void multiply(const Products& p) {
     CHECK_ARG(size <= std::numeric_limits<blasint>::max(), "[matmul] a matrix extent of ", size,
               " is more than BLAS can address");
   }
-  const auto start = std::chrono::steady_clock::now();
-
   const double flops =
       2.0 * static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k);
   const int64_t extent = std::max(p.m, p.n);  // the axis that is cut
@@ -105,9 +121,6 @@ void multiply(const Products& p) {
       }
     }
   });
-
-  total_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  total_flops += flops * static_cast<double>(p.count);
 }
 
 }  // namespace
@@ -132,6 +145,12 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose
   if (one_b && !transpose_a) {
     m *= count;
     count = 1;
+  }
+  const Stopwatch stopwatch(static_cast<double>(count * m), static_cast<double>(n),
+                            static_cast<double>(k));
+  if (transpose_a && !transpose_b && count == 1 &&
+      two_valued_weight_gradient(a.data(), b.data(), c.data(), k, n, m)) {
+    return c;
   }
   multiply({.a = a.data(),
             .b = b.data(),
@@ -161,6 +180,10 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   Tensor y(x.shape().with(-1, outputs));
   int64_t rows = 1;
   for (int axis = 0; axis < x.rank() - 1; ++axis) rows *= x.dim(axis);
+  const Stopwatch stopwatch(static_cast<double>(rows), static_cast<double>(outputs),
+                            static_cast<double>(inputs));
+  if (two_valued_linear(x.data(), weight.data(), bias.data(), y.data(), rows, inputs, outputs))
+    return y;
   multiply({.a = x.data(),
             .b = weight.data(),
             .bias = bias.data(),

@@ -1,0 +1,131 @@
+// test_two_valued.cpp - linear layers of bits as sums of rows, against plain sums in double.
+#include <cmath>
+
+#include "tensor/blas.h"
+#include "tensor/math.h"
+#include "tensor/parallel.h"
+#include "tensor/rng.h"
+#include "tensor/two_valued.h"
+#include "tests/testing.h"
+
+using namespace stflow;
+using namespace stflow::testing;
+
+namespace {
+
+/// [rows,columns] of which a `share` is `other` and the rest `common`.
+Tensor two_valued(int64_t rows, int64_t columns, double share, real common, real other, Rng& rng) {
+  const Tensor bits = rng.bernoulli(Tensor::full({rows, columns}, static_cast<real>(share)));
+  return add(mul(bits, Tensor::scalar(other - common)), Tensor::scalar(common));
+}
+
+void check_linear(const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) {
+  for (int64_t b = 0; b < x.dim(0); ++b) {
+    for (int64_t o = 0; o < w.dim(0); ++o) {
+      double sum = bias.defined() ? bias[o] : 0, size = std::abs(sum);
+      for (int64_t i = 0; i < w.dim(1); ++i) {
+        const double term = double{x[b * w.dim(1) + i]} * w[o * w.dim(1) + i];
+        sum += term;
+        size += std::abs(term);
+      }
+      const double error = 100 * std::numeric_limits<real>::epsilon() * (size + 1);
+      REQUIRE(std::abs(y[b * w.dim(0) + o] - sum) < error);
+    }
+  }
+}
+
+void check_gradient(const Tensor& up, const Tensor& x, const Tensor& dw) {
+  const int64_t inputs = x.dim(1), outputs = up.dim(1);
+  for (int64_t o = 0; o < outputs; ++o) {
+    for (int64_t i = 0; i < inputs; ++i) {
+      double sum = 0, size = 1;
+      for (int64_t b = 0; b < x.dim(0); ++b) {
+        const double term = double{up[b * outputs + o]} * x[b * inputs + i];
+        sum += term;
+        size += std::abs(term);
+      }
+      REQUIRE(std::abs(dw[o * inputs + i] - sum) <
+              100 * std::numeric_limits<real>::epsilon() * size);
+    }
+  }
+}
+
+struct Case {
+  int64_t batch, inputs, outputs;
+  double share;
+  real common, other;
+};
+
+const std::vector<Case>& cases() {
+  static const std::vector<Case> all{
+      {16, 16, 1, .2, 0, 1},  {50, 784, 200, .13, 0, 1}, {33, 101, 47, .2, -1, 1},
+      {65, 40, 16, .1, 1, 0}, {17, 19, 33, .25, 0, 1},   {100, 200, 31, .2, 1, -1},
+      {128, 17, 64, 0, 0, 1}, {40, 64, 5, .01, 3, -2.5}, {31, 33, 70, 0, 7, 7},
+  };
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("two values: linear and its weight gradient are the plain sums, whatever the shape") {
+  Rng rng(1);
+  for (const Case& c : cases()) {
+    CAPTURE(c.batch);
+    CAPTURE(c.inputs);
+    CAPTURE(c.outputs);
+    const Tensor x = two_valued(c.batch, c.inputs, c.share, c.common, c.other, rng);
+    const Tensor w = rng.normal({c.outputs, c.inputs}), up = rng.normal({c.batch, c.outputs});
+    for (const Tensor& bias : {Tensor(), rng.normal({c.outputs})}) {
+      Tensor y({c.batch, c.outputs});
+      REQUIRE(two_valued_linear(x.data(), w.data(), bias.data(), y.data(), c.batch, c.inputs,
+                                c.outputs));
+      check_linear(x, w, bias, y);
+      check_equal(linear(x, w, bias), y);  // which takes the same way
+    }
+    Tensor dw({c.outputs, c.inputs});
+    REQUIRE(
+        two_valued_weight_gradient(up.data(), x.data(), dw.data(), c.batch, c.inputs, c.outputs));
+    check_gradient(up, x, dw);
+    check_equal(matmul(up, x, /*transpose_a=*/true), dw);
+  }
+}
+
+TEST_CASE("two values: a third value, many of both or few rows are left to the matrix product") {
+  Rng rng(2);
+  const Tensor w = rng.normal({20, 100}), up = rng.normal({50, 20});
+  Tensor y({50, 20}), dw({20, 100});
+  const auto refused = [&](const Tensor& x) {
+    const bool forward =
+        two_valued_linear(x.data(), w.data(), nullptr, y.data(), x.dim(0), 100, 20);
+    const bool backward =
+        two_valued_weight_gradient(up.data(), x.data(), dw.data(), x.dim(0), 100, 20);
+    return !forward && !backward;
+  };
+  const Tensor x = two_valued(50, 100, .2, 0, 1, rng);
+  CHECK_FALSE(refused(x));
+  for (const int64_t place : {0, 1, 255, 256, 4999}) {
+    Tensor third = x.clone();
+    third.data()[place] = real(.5);
+    CHECK(refused(third));
+    check_linear(third, w, Tensor(), linear(third, w, Tensor()));
+    third.data()[place] = NAN;
+    CHECK(refused(third));
+  }
+  CHECK(refused(two_valued(8, 100, .2, 0, 1, rng)));
+  CHECK(refused(rng.normal({50, 100})));
+}
+
+TEST_CASE("two values: the same bits for any number of threads") {
+  Rng rng(3);
+  const Tensor x = two_valued(100, 784, .13, 0, 1, rng), w = rng.normal({200, 784});
+  const Tensor up = rng.normal({100, 200});
+  const int before = num_threads();
+  set_num_threads(1);
+  const Tensor y = linear(x, w, Tensor()), dw = matmul(up, x, true);
+  for (const int threads : {2, 3}) {
+    set_num_threads(threads);
+    check_equal(linear(x, w, Tensor()), y);
+    check_equal(matmul(up, x, true), dw);
+  }
+  set_num_threads(before);
+}
