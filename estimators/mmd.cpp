@@ -25,6 +25,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 
 #include "estimators/bernoulli.h"
 #include "estimators/categorical.h"
@@ -139,11 +140,16 @@ Tensor poisson_gradient(const Rbf<double>& kernel, const Tensor& rate, const Ten
   Tensor result(z.shape());
   real* out = result.data();
   parallel_for(z.numel(), /*grain=*/256, [&](int64_t begin, int64_t end) {
+    std::optional<PoissonWitness> witness;
+    double mean = 0, weight = 1;
     for (int64_t i = begin; i < end; ++i) {
-      const PoissonWitness witness(kernel, rate[i]);
-      const double gradient = options.control_variate ? witness.drop(z[i], d[i])
-                                                      : witness.mean() - witness.at(z[i] - d[i]);
-      const double weight = options.divide_by_mean_weight ? witness.mean_weight() : 1;
+      if (i == begin || rate[i] != rate[i - 1]) {  // many examples often have one rate
+        witness.emplace(kernel, rate[i]);
+        if (!options.control_variate) mean = witness->mean();
+        if (options.divide_by_mean_weight) weight = witness->mean_weight();
+      }
+      const double gradient =
+          options.control_variate ? witness->drop(z[i], d[i]) : mean - witness->at(z[i] - d[i]);
       out[i] = static_cast<real>(2 * gradient / weight);
     }
   });

@@ -32,8 +32,10 @@ PoissonTable poisson_table(double rate) {
   return table;
 }
 
-int64_t poisson_quantile(double rate, double u) {
-  const PoissonTable table = poisson_table(rate);
+namespace {
+
+/// Smallest count at which the distribution function reaches u.
+int64_t quantile(const PoissonTable& table, double u) {
   double below = 0;
   for (size_t i = 0; i < table.pmf.size(); ++i) {
     below += table.pmf[i];
@@ -41,6 +43,10 @@ int64_t poisson_quantile(double rate, double u) {
   }
   return table.first + static_cast<int64_t>(table.pmf.size()) - 1;
 }
+
+}  // namespace
+
+int64_t poisson_quantile(double rate, double u) { return quantile(poisson_table(rate), u); }
 
 Tensor poisson_cdf_between(const Tensor& rate, const Tensor& z, const Tensor& v) {
   Tensor u(z.shape());
@@ -85,11 +91,14 @@ Tensor Poisson::sample(Rng& rng) const {
   Tensor z(lambda.shape());
   real* out = z.data();
   parallel_for(z.numel(), kGrain, [&](int64_t begin, int64_t end) {
+    PoissonTable table;
     for (int64_t i = begin; i < end; ++i) {
+      // Many examples often have one rate.
+      if (i == begin || lambda[i] != lambda[i - 1]) table = poisson_table(lambda[i]);
       // Uniforms are centres of cells of width 2^-23; the second one chooses a place within the
       // cell.
       const double u = leading[i] + (trailing[i] - 0.5) * 0x1p-23;
-      out[i] = static_cast<real>(poisson_quantile(lambda[i], u));
+      out[i] = static_cast<real>(quantile(table, u));
     }
   });
   return z;

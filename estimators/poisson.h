@@ -52,7 +52,7 @@ Var kl(const Poisson& q, const Poisson& p);
 /// The probabilities of counts first, first + 1, ...: all of them that are not below 1e-18 of the
 /// largest.
 struct PoissonTable {
-  int64_t first;
+  int64_t first = 0;
   std::vector<double> pmf;
 };
 PoissonTable poisson_table(double rate);
