@@ -65,12 +65,12 @@ say = @$(if $(V),:,printf '  %-5s %s\n' '$(1)' '$(2)')
 # The targets for users build in a make of their own, with all processors unless the caller chose a
 # -j. They run one after another, so that no two of these write the same file.
 SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
-ifneq ($(filter demo test bench smoke asan,$(MAKECMDGOALS)),)
+ifneq ($(filter demo test bench figures smoke asan,$(MAKECMDGOALS)),)
 .NOTPARALLEL:
 endif
 
-.PHONY: help all demo test deps bench mnist smoke asan headers layers format format-check tidy install \
-  uninstall clean tests FORCE
+.PHONY: help all demo test deps bench figures mnist smoke asan headers layers format format-check \
+  tidy install uninstall clean tests FORCE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
@@ -137,6 +137,11 @@ $(OUT)/flags $(OUT)/objects: FORCE
 bench: ## how long a training step takes by each rule, relative to straight-through
 	+@$(SUBMAKE) $(OUT)/bench
 	$(OUT)/bench
+
+figures: ## the paper's Figure 3, Table 1 and their controls, into build/figures (minutes)
+	+@$(SUBMAKE) $(OUT)/poisson_gan
+	@rm -rf '$(OUT)/figures/poisson_gan'
+	$(OUT)/poisson_gan --rule all --controls --out '$(OUT)/figures/poisson_gan'
 
 # Data
 

@@ -83,11 +83,10 @@ Record columns_of(const std::vector<Plot>& plots) {
   Record row = {{plots[0].x_label, 0.0}};
   for (const Plot& plot : plots) {
     for (const Plot::Curve& curve : plot.curves) {
-      if (find_value(row, curve.name)) continue;
-      row.push_back({curve.name, 0.0});
+      set_value(row, curve.name, 0.0);
       if (curve.lower.empty()) continue;
-      row.push_back({curve.name + " lower", 0.0});
-      row.push_back({curve.name + " upper", 0.0});
+      set_value(row, curve.name + " lower", 0.0);
+      set_value(row, curve.name + " upper", 0.0);
     }
   }
   return row;

@@ -1,0 +1,105 @@
+// poisson_gan - the paper's Figure 3 and Table 1: one number, the rate of a Poisson law, is trained
+// against a small critic, by every rule and from many seeds.
+//
+// The training run itself is train_poisson_gan() in common/poisson_gan.cpp, thirty lines. Before
+// you read the calm of rule mmd as a virtue, run --controls: most of it is a smaller step.
+#include "examples/common/poisson_gan.h"
+
+#include <algorithm>
+#include <iostream>
+#include <set>
+
+#include "examples/common/files.h"
+#include "examples/common/poisson_gan_results.h"
+#include "examples/common/program.h"
+#include "examples/common/progress.h"
+#include "tensor/parallel.h"
+
+using namespace stflow;
+
+namespace {
+
+Record by_name(const std::vector<PoissonGanCase>& cases) {
+  Record record;
+  for (const PoissonGanCase& each : cases) {
+    record.push_back({each.name, statistics_record(statistics_of(each))});
+  }
+  return record;
+}
+
+void run(int argc, char** argv) {
+  PoissonGanOptions settings;
+  std::string rule = "mmd,st,muprop,reinforce-mean", out;
+  int64_t seed = 1, seeds = 20, threads = num_threads();
+  bool controls = false, json = false, quiet = false, no_plots = false;
+
+  Options options("poisson_gan",
+                  "Trains the rate of a Poisson law against a critic, by several rules and from "
+                  "several seeds: Figure 3 and Table 1 of the paper.");
+  options.add("--rule", rule, "all that fit, or names with commas between", "NAMES");
+  options.add("--seed", seed, "the first seed; same seed, same numbers", at_least(0));
+  options.add("--seeds", seeds, "runs of each rule, with consecutive seeds", at_least(1));
+  add_poisson_gan_options(options, settings);
+  options.flag("--controls", controls, "run also what explains the calm of rule mmd");
+  options.add("--threads", threads, "runs at a time", between(1, 256));
+  options.add("--out", out, "new directory for the results; without it one below runs/", "DIR");
+  options.flag("--quiet", quiet, "no progress on standard error");
+  options.flag("--json", json, "print one line of JSON");
+  options.flag("--no-plots", no_plots, "draw no picture");
+  options.parse(argc, argv);
+  if (settings.rate_min > settings.rate_max) {
+    throw UsageError(concat_message("--rate-min ", settings.rate_min, " is above --rate-max ",
+                                    settings.rate_max));
+  }
+
+  std::vector<std::string> rules = name_list("--rule", rule, poisson_gan_rules());
+  for (const char* compared : {"mmd", "st"}) {
+    if (controls && !std::ranges::count(rules, compared)) rules.emplace_back(compared);
+  }
+  std::vector<PoissonGanCase> cases;
+  for (const std::string& name : rules) cases.push_back({name, name, settings});
+  if (controls) {
+    const std::vector<PoissonGanCase> more = poisson_gan_controls(settings);
+    cases.insert(cases.end(), more.begin(), more.end());
+  }
+
+  // Runs side by side share the threads; the loops inside one are too short to gain from a second.
+  const int64_t runs = static_cast<int64_t>(cases.size()) * seeds;
+  set_num_threads(static_cast<int>(std::min(threads, runs)));
+
+  const std::string directory = make_run_directory(out, options.program());
+  Record config = options.values();
+  std::erase_if(config, [](const Field& field) {  // what belongs to a machine or a console
+    return std::set<std::string>{"threads", "out", "quiet", "json", "no_plots"}.count(field.name);
+  });
+  write_file(directory + "/config.json", to_json(config, 2) + "\n");
+  if (!quiet) {
+    std::cerr << concat_message("poisson_gan: ", cases.size(), " cases, seeds ", seed, " to ",
+                                seed + seeds - 1, ", ", threads, " threads, results in ", directory,
+                                "\n");
+  }
+  Progress progress(runs, Progress::standard_error(quiet));
+  train_cases(cases, seed, seeds, [&](const std::string& name) { progress.advance(name); });
+  progress.clear();
+  if (interrupted()) return;
+
+  const std::vector<Record> rows = result_rows(cases);
+  write_file(directory + "/table1.md", markdown_table(rows));
+  write_file(directory + "/table1.csv", csv_table(rows));
+  write_file(directory + "/runs.csv", csv_of_runs(cases));
+  const auto first_control = cases.begin() + static_cast<int64_t>(rules.size());
+  const std::vector<PoissonGanCase> trained(cases.begin(), first_control);
+  const std::vector<PoissonGanCase> compared(first_control, cases.end());
+  if (!no_plots) save_figures(directory, trained, compared);
+  Record summary{{"rules", by_name(trained)}, {"seeds", seeds}, {"seed", seed}};
+  if (controls) summary.push_back({"controls", by_name(compared)});
+  summary.push_back({"options", config});
+  summary.push_back({"version", kVersion});
+  summary.push_back({"directory", directory});
+  write_file(directory + "/summary.json", to_json(summary, 2) + "\n");
+  std::cout << (json ? to_json(summary) + "\n" : markdown_table(rows));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return run_main(argc, argv, run); }
