@@ -424,6 +424,57 @@ expect_exit 2 'estimator_lab: a rule of another law' "error: --rule: 'arm' is no
   "${lab[@]}" --problem poisson-critic --rule arm
 expect_exit 1 'estimator_lab: --out with contents' "'lab' is not empty" -- "${lab[@]}" --out lab
 
+# ---- poisson_gan ----
+
+gan=("$build/poisson_gan" --rule st,mmd --seeds 2 --epochs 2 --samples 50 --data-samples 50)
+expect_exit 0 'poisson_gan has help' 'Usage: poisson_gan' '--match-step' '[1.75]' -- "$build/poisson_gan" --help
+expect_exit 0 'poisson_gan: a table, into a directory' '| rule ' '| mmd ' '5.008' 'seeds 1 to 2' -- \
+  "${gan[@]}" --controls --out gan
+for file in config.json summary.json table1.md table1.csv runs.csv {figure3,rules,controls}.{csv,gp,png}; do
+  check "poisson_gan: the directory has $file" [ -s "gan/$file" ]
+done
+for threads in 1 3; do
+  expect_exit 0 "poisson_gan --json --threads $threads" '{"rules":{"st":{"mean":' '"seeds":2' -- \
+    "${gan[@]}" --controls --json --quiet --no-plots --threads $threads --out gan$threads
+done
+cp out line.json
+cp err silent
+check 'poisson_gan --json prints one line' [ "$(wc -l < line.json)" = 1 ]
+check 'poisson_gan --quiet is silent on standard error' [ ! -s silent ]
+check 'poisson_gan: same seed, same bits for any number of threads' cmp gan1/runs.csv gan3/runs.csv
+check 'poisson_gan: nor do pictures change them' cmp gan/runs.csv gan3/runs.csv
+expect_exit 0 'poisson_gan --objective wasserstein' '| st ' -- "${gan[@]}" --objective wasserstein --no-plots
+expect_exit 2 'poisson_gan: a rule of another law' "--rule: 'arm' is not one of st, mmd" -- "${gan[@]}" --rule arm
+expect_exit 2 'poisson_gan: empty range' 'error: --rate-min 3 is above --rate-max 2' -- "${gan[@]}" --rate-min 3 --rate-max 2
+expect_exit 1 'poisson_gan: --out with contents' "'gan' is not empty" -- "${gan[@]}" --out gan
+
+# ---- projected_flow ----
+
+flow=("$build/projected_flow" --particles 500 --steps 5)
+expect_exit 0 'projected_flow has help' 'Usage: projected_flow' '--distance NAMES' '[10000]' -- "${flow[@]}" --help
+for case in poisson bernoulli; do
+  expect_exit 0 "projected_flow --case $case" 'wasserstein' 'rule mmd' "results in flow_$case" -- \
+    "${flow[@]}" --case $case --out flow_$case
+  for file in flow.csv summary.json {strip,paths}.{csv,gp,png}; do
+    check "projected_flow --case $case: the directory has $file" [ -s "flow_$case/$file" ]
+  done
+done
+expect_exit 0 'projected_flow --json' '"bandwidth":4.0' '"name":"rule fini2","k":5' -- \
+  "${flow[@]}" --json --no-plots --out flow2
+cp out line.json
+check 'projected_flow --json prints one line' [ "$(wc -l < line.json)" = 1 ]
+check 'projected_flow: same seed, same numbers' cmp flow_poisson/flow.csv flow2/flow.csv
+check 'projected_flow --no-plots draws none' [ ! -e flow2/strip.png ]
+expect_exit 0 'projected_flow: one distance' 'rule st' -- "${flow[@]}" --distance mean --no-plots --out flow3
+check 'projected_flow: one distance only' [ "$(cut -d , -f 1,2 flow3/flow.csv | uniq | tr '\n' ' ')" = \
+  'kind,name projection,mean rule,rule st exact,rule exact ' ]
+expect_exit 2 'projected_flow: no such distance' "--distance: 'means' is not one of mean" -- \
+  "${flow[@]}" --distance means
+expect_exit 2 'projected_flow: no such case' "--case: 'poison' is not one of poisson" -- "${flow[@]}" --case poison
+expect_exit 2 'projected_flow: no probability' '--init: expected at most 0.99, got 3' -- \
+  "${flow[@]}" --case bernoulli --init 3
+expect_exit 1 'projected_flow: --out with contents' "'flow2' is not empty" -- "${flow[@]}" --out flow2
+
 # ---- divergence and signals ----
 
 expect_exit 3 'divergence, bernoulli_vae' 'error: loss became' 'at epoch 1, step 2; last good model: none yet' \

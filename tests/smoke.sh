@@ -15,6 +15,8 @@ arguments() {  # PROGRAM
     hello_autodiff) ;;
     estimator_lab) echo "--problem two-layer --draws 100 --out $scratch/run" ;;
     compare_estimators) echo "--rule st,arm --seeds 1 --out $scratch/run -- --dataset digits --epochs 1 --limit 200" ;;
+    poisson_gan) echo "--rule all --controls --seeds 1 --epochs 2 --samples 50 --out $scratch/run" ;;
+    projected_flow) echo "--particles 500 --steps 5 --out $scratch/run" ;;
     mnist_mlp) echo "$tiny" ;;
     bernoulli_vae | categorical_vae | sbn) echo "$tiny --nll-samples 2" ;;
     *) return 1 ;;
