@@ -47,7 +47,10 @@ object    = $(patsubst %.cpp,$(OUT)/obj/%.o,$(1))
 # Flags. -ffp-contract=off: the same bits on every processor. The two -fno-... let loops vectorise
 # without the liberties of -ffast-math. -Wno-restrict: g++ 12 has false alarms (bug 105651).
 OPTIMISE := -O3
+# Tests take long to compile, not to run.
+OPTIMISE_TESTS := -O1
 ifeq ($(CONFIG),asan)
+  OPTIMISE_TESTS := -O0
   OPTIMISE := -O1 -g1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 endif
 BLAS_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags openblas 2>/dev/null))
@@ -94,18 +97,18 @@ demo: ## install what is missing, build, train a Bernoulli VAE on real data (abo
 test: ## install what is missing, then run every test, in float and in double
 	@CXX='$(CXX)' .ci/deps.sh demo
 	+@$(SUBMAKE) REAL=float CONFIG= all tests
-	+@$(SUBMAKE) REAL=double CONFIG=double all tests
+	+@$(SUBMAKE) REAL=double CONFIG=double tests
 	@MAKE='$(MAKE_COMMAND)' CXX='$(CXX)' tests/run.sh all '$(BUILD)'
 
 deps: ## install the packages that are missing (apt-get)
 	@CXX='$(CXX)' .ci/deps.sh all
 
-# Compiling and linking. Tests take long to compile, not to run: -O1.
+# Compiling and linking.
 
 $(OUT)/obj/%.o: %.cpp $(OUT)/flags
 	@mkdir -p $(@D)
 	$(call say,CXX,$<$(CONFIG:%= [%]))
-	$(Q)$(COMPILE) $(if $(filter tests/test_%,$<),-O1) -MMD -MP -c $< -o $@
+	$(Q)$(COMPILE) $(if $(filter tests/test_%,$<),$(OPTIMISE_TESTS)) -MMD -MP -c $< -o $@
 
 $(LIB): $(call object,$(LIB_SRC)) $(OUT)/objects
 $(COMMON): $(call object,$(COMMON_SRC)) $(OUT)/objects
@@ -117,9 +120,17 @@ $(PROGRAMS): $(OUT)/%: $(OUT)/obj/examples/%.o $(COMMON) $(LIB)
 	$(call say,LINK,$@)
 	$(Q)$(LINK) $^ $(LIBS) -o $@
 
+# LibTorch, a peer to be measured against, never needed to build.
+TORCH := $(wildcard /usr/include/torch/csrc/api/include/torch/torch.h)
+ifneq ($(TORCH),)
+  TORCH_LIBS := -ltorch -ltorch_cpu -lc10
+$(OUT)/obj/tests/bench/torch_steps.o: CXXFLAGS += -DSTFLOW_BENCH_TORCH \
+  -isystem /usr/include/torch/csrc/api/include -Wno-shadow
+endif
+
 $(OUT)/bench: $(call object,$(BENCH_SRC)) $(COMMON) $(LIB) $(OUT)/objects
 	$(call say,LINK,$@)
-	$(Q)$(LINK) $(filter %.o,$^) $(COMMON) $(LIB) $(LIBS) -o $@
+	$(Q)$(LINK) $(filter %.o,$^) $(COMMON) $(LIB) $(LIBS) $(TORCH_LIBS) -o $@
 
 $(TESTS): $(call object,$(TEST_SRC)) $(COMMON) $(LIB) $(OUT)/objects
 	$(call say,LINK,$@)

@@ -38,8 +38,11 @@ void report(const Campaign& campaign, const std::vector<Cell>& cells, bool json,
       if (plots) save_plot(campaign.path(arch + "_" + against), plot);
     }
   }
-  std::cout << (json ? to_json({{"rows", rows}, {"directory", campaign.path("")}}) + "\n"
-                     : markdown(rows) + "\ntables and curves in " + campaign.path("") + "\n");
+  const std::string directory = campaign.path("");
+  if (json)
+    std::cout << to_json({{"rows", rows}, {"directory", directory}}) << "\n";
+  else
+    std::cout << markdown(rows) << "\ntables and curves in " << directory << "\n";
 }
 
 void run_campaign(int argc, char** argv) {

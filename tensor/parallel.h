@@ -11,7 +11,7 @@
 namespace stflow {
 
 /// Chunk size for elementwise loops; below it threads cost more than they give.
-constexpr int64_t kElementwiseGrain = 64 * 1024;
+constexpr int64_t kElementwiseGrain = 16 * 1024;
 
 /// Threads parallel_for may use. Default: the processors this process is granted (affinity and
 /// container quota).

@@ -17,13 +17,11 @@ namespace {
 
 constexpr int64_t kLinearTile = 16;    // outputs: so that 784 rows of them fit the L1 cache
 constexpr int64_t kGradientTile = 32;  // outputs
-constexpr double kMaxShare = 0.4;
 constexpr int64_t kBlock = 16;  // inputs that are transposed at a time: a cache line
 
-/// x = common, or common + difference: how often the latter?
+/// x = common, or common + difference, which is the rarer one.
 struct TwoValues {
   real common, difference;
-  double share;
 };
 
 struct Counts {
@@ -39,8 +37,7 @@ STFLOW_CLONES Counts count(const real* x, int32_t n, real first, real second) {
   return counts;
 }
 
-/// None if x has more than two values, or so few rows or so many of the rarer value that a product
-/// is faster.
+/// None if x has more than two values, or so few rows that a product is faster.
 std::optional<TwoValues> two_values(const real* x, int64_t rows, int64_t columns) {
   constexpr int64_t kMinRows = 16, kLook = 1024;  // at a time: most tensors fail at the first look
   const int64_t n = rows * columns;
@@ -55,9 +52,8 @@ std::optional<TwoValues> two_values(const real* x, int64_t rows, int64_t columns
     if (counts.first + counts.second != look) return {};
     firsts += counts.first;
   }
-  const double share = static_cast<double>(firsts) / static_cast<double>(n);
-  if (share >= 0.5) return TwoValues{first, second - first, 1 - share};
-  return TwoValues{second, first - second, share};
+  if (2 * firsts >= n) return TwoValues{first, second - first};
+  return TwoValues{second, first - second};
 }
 
 /// Where the rarer value is, row by row: place[r * columns], ..., count[r] of them.
@@ -196,7 +192,7 @@ std::unique_ptr<real[]> scratch(int64_t size, bool zeroed) {
 bool two_valued_linear(const real* x, const real* w, const real* bias, real* y, int64_t batch,
                        int64_t inputs, int64_t outputs) {
   const auto values = two_values(x, batch, inputs);
-  if (!values || values->share > kMaxShare) return false;
+  if (!values) return false;
   const Places places = places_of(x, values->common, batch, inputs);
   parallel_for((outputs + kLinearTile - 1) / kLinearTile, 1, [&](int64_t tile, int64_t) {
     const int64_t first = tile * kLinearTile, width = std::min(kLinearTile, outputs - first);
@@ -218,7 +214,7 @@ bool two_valued_linear(const real* x, const real* w, const real* bias, real* y, 
 bool two_valued_weight_gradient(const real* up, const real* x, real* dw, int64_t batch,
                                 int64_t inputs, int64_t outputs) {
   const auto values = two_values(x, batch, inputs);
-  if (!values || values->share > kMaxShare) return false;
+  if (!values) return false;
   std::vector<uint32_t> masks((batch + 31) / 32 * inputs);
   fill_masks(x, values->common, batch, inputs, masks.data());
   parallel_for((outputs + kGradientTile - 1) / kGradientTile, 1, [&](int64_t tile, int64_t) {

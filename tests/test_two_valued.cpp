@@ -90,7 +90,7 @@ TEST_CASE("two values: linear and its weight gradient are the plain sums, whatev
   }
 }
 
-TEST_CASE("two values: a third value, many of both or few rows are left to the matrix product") {
+TEST_CASE("two values: a third value or few rows are left to the matrix product") {
   Rng rng(2);
   const Tensor w = rng.normal({20, 100}), up = rng.normal({50, 20});
   Tensor y({50, 20}), dw({20, 100});

@@ -1,0 +1,97 @@
+// torch_steps.cpp - the same model and step in LibTorch, written as its users would.
+#include "tests/bench/step.h"
+
+#ifdef STFLOW_BENCH_TORCH
+
+#include <torch/torch.h>
+
+namespace stflow::bench {
+namespace {
+
+using torch::nn::Linear;
+
+/// Linear layers with LeakyReLU(0.1) between them.
+torch::nn::Sequential mlp(const std::vector<int64_t>& widths) {
+  torch::nn::Sequential net;
+  for (size_t i = 0; i + 1 < widths.size(); ++i) {
+    if (i > 0)
+      net->push_back(torch::nn::LeakyReLU(torch::nn::LeakyReLUOptions().negative_slope(0.1)));
+    net->push_back(Linear(widths[i], widths[i + 1]));
+  }
+  return net;
+}
+
+torch::Tensor log_prob(const torch::Tensor& logits, const torch::Tensor& x) {
+  return (x * logits - torch::nn::functional::softplus(logits)).sum(-1);
+}
+
+/// A bit in the value, its probability in the gradient.
+torch::Tensor straight_through(const torch::Tensor& logits) {
+  const torch::Tensor p = logits.sigmoid();
+  return p + (torch::bernoulli(p.detach()) - p).detach();
+}
+
+struct TorchVae {
+  explicit TorchVae(const std::string& arch) : pm1(arch == "linear") {
+    std::vector<std::vector<int64_t>> sizes{{784, 200}};
+    if (arch == "two-layer") sizes = {{784, 200}, {200, 200}};
+    if (arch == "nonlinear") sizes = {{784, 200, 200, 200}};
+    std::vector<torch::Tensor> weights;
+    for (const auto& up : sizes) {
+      encoders.push_back(mlp(up));
+      decoders.push_back(mlp({up.rbegin(), up.rend()}));
+      for (const auto& net : {encoders.back(), decoders.back()})
+        for (const auto& weight : net->parameters()) weights.push_back(weight);
+    }
+    prior = torch::zeros({200}, torch::requires_grad(arch != "nonlinear"));
+    adam = std::make_unique<torch::optim::Adam>(weights, torch::optim::AdamOptions(1e-4));
+    if (arch != "nonlinear")
+      sgd = std::make_unique<torch::optim::SGD>(std::vector{prior}, torch::optim::SGDOptions(0.01));
+  }
+
+  torch::Tensor fed(const torch::Tensor& v) const { return pm1 ? 2 * v - 1 : v; }
+
+  torch::Tensor neg_elbo(const torch::Tensor& v, size_t layer = 0) {
+    const torch::Tensor logits = encoders[layer]->forward(fed(v));
+    const torch::Tensor z = straight_through(logits);
+    const torch::Tensor above =
+        layer + 1 < encoders.size() ? neg_elbo(z, layer + 1) : -log_prob(prior, z);
+    return log_prob(logits.detach(), z) - log_prob(decoders[layer]->forward(fed(z)), v) + above;
+  }
+
+  void step(const torch::Tensor& x) {
+    const torch::Tensor loss = neg_elbo(x).mean();
+    adam->zero_grad();
+    if (sgd) sgd->zero_grad();
+    loss.backward();
+    adam->step();
+    if (sgd) sgd->step();
+  }
+
+  bool pm1;
+  std::vector<torch::nn::Sequential> encoders, decoders;
+  torch::Tensor prior;
+  std::unique_ptr<torch::optim::Adam> adam;
+  std::unique_ptr<torch::optim::SGD> sgd;
+};
+
+}  // namespace
+
+std::vector<Candidate> torch_vae_steps(const std::string& arch, int threads) {
+  const auto vae = std::make_shared<TorchVae>(arch);
+  return {{"libtorch st", [vae, threads](const Tensor& x) {
+             torch::set_num_threads(threads);
+             vae->step(torch::from_blob(const_cast<real*>(x.data()), {x.dim(0), x.dim(1)},
+                                        sizeof(real) == 4 ? torch::kFloat32 : torch::kFloat64));
+           }}};
+}
+
+}  // namespace stflow::bench
+
+#else
+
+namespace stflow::bench {
+std::vector<Candidate> torch_vae_steps(const std::string&, int) { return {}; }
+}  // namespace stflow::bench
+
+#endif
