@@ -145,7 +145,7 @@ $(OUT)/flags $(OUT)/objects: FORCE
 
 -include $(patsubst %.o,%.d,$(call object,$(CPP)))
 
-bench: ## how long a training step takes by each rule, relative to straight-through
+bench: ## how long a training step takes, beside LibTorch's if libtorch-dev is there (minutes)
 	+@$(SUBMAKE) $(OUT)/bench
 	$(OUT)/bench
 

@@ -3,7 +3,7 @@
 // Every product is a batch of row-major 2-D products. A large one is cut into panels of rows or
 // columns, several small ones are put into one chunk; both depend on the sizes alone. Then
 // parallel_for runs the chunks. What is added to a product (a bias) is added to a panel while it is
-// still in cache. Products with an operand of two values, as bits have, are sums: two_valued.h.
+// still in cache. Where an input is mostly one value, as bits are, sums do: sparse.h.
 #include "tensor/blas.h"
 
 #include <cblas.h>
@@ -17,7 +17,7 @@
 #include <type_traits>
 
 #include "tensor/parallel.h"
-#include "tensor/two_valued.h"
+#include "tensor/sparse.h"
 
 namespace stflow {
 namespace {
@@ -149,7 +149,7 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose
   const Stopwatch stopwatch(static_cast<double>(count * m), static_cast<double>(n),
                             static_cast<double>(k));
   if (transpose_a && !transpose_b && count == 1 &&
-      two_valued_weight_gradient(a.data(), b.data(), c.data(), k, n, m)) {
+      sparse_weight_gradient(a.data(), b.data(), c.data(), k, n, m)) {
     return c;
   }
   multiply({.a = a.data(),
@@ -182,7 +182,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   for (int axis = 0; axis < x.rank() - 1; ++axis) rows *= x.dim(axis);
   const Stopwatch stopwatch(static_cast<double>(rows), static_cast<double>(outputs),
                             static_cast<double>(inputs));
-  if (two_valued_linear(x.data(), weight.data(), bias.data(), y.data(), rows, inputs, outputs))
+  if (sparse_linear(x.data(), weight.data(), bias.data(), y.data(), rows, inputs, outputs))
     return y;
   multiply({.a = x.data(),
             .b = weight.data(),

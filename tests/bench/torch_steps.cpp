@@ -10,6 +10,11 @@ namespace {
 
 using torch::nn::Linear;
 
+torch::Tensor as_torch(const Tensor& x) {
+  return torch::from_blob(const_cast<real*>(x.data()), {x.dim(0), x.dim(1)},
+                          sizeof(real) == 4 ? torch::kFloat32 : torch::kFloat64);
+}
+
 /// Linear layers with LeakyReLU(0.1) between them.
 torch::nn::Sequential mlp(const std::vector<int64_t>& widths) {
   torch::nn::Sequential net;
@@ -81,8 +86,22 @@ std::vector<Candidate> torch_vae_steps(const std::string& arch, int threads) {
   const auto vae = std::make_shared<TorchVae>(arch);
   return {{"libtorch st", [vae, threads](const Tensor& x) {
              torch::set_num_threads(threads);
-             vae->step(torch::from_blob(const_cast<real*>(x.data()), {x.dim(0), x.dim(1)},
-                                        sizeof(real) == 4 ? torch::kFloat32 : torch::kFloat64));
+             vae->step(as_torch(x));
+           }}};
+}
+
+std::vector<Candidate> torch_mlp_steps(int threads) {
+  using torch::nn::ReLU;
+  torch::nn::Sequential net(Linear(784, 512), ReLU(), Linear(512, 256), ReLU(), Linear(256, 10));
+  const auto adam = std::make_shared<torch::optim::Adam>(net->parameters(), 1e-3);
+  return {{"libtorch", [net, adam, threads](const Tensor& x) mutable {
+             torch::set_num_threads(threads);
+             const torch::Tensor labels = torch::arange(x.dim(0)).remainder(10);
+             const torch::Tensor loss =
+                 torch::nn::functional::cross_entropy(net->forward(as_torch(x)), labels);
+             adam->zero_grad();
+             loss.backward();
+             adam->step();
            }}};
 }
 
@@ -92,6 +111,7 @@ std::vector<Candidate> torch_vae_steps(const std::string& arch, int threads) {
 
 namespace stflow::bench {
 std::vector<Candidate> torch_vae_steps(const std::string&, int) { return {}; }
+std::vector<Candidate> torch_mlp_steps(int) { return {}; }
 }  // namespace stflow::bench
 
 #endif

@@ -1,13 +1,15 @@
-// vae_steps.cpp - our step, and the matrix products in it.
+// own_steps.cpp - our steps, and the matrix products in them.
 #include <cblas.h>
 #include <omp.h>
 
 #include <optional>
 
-#include "autodiff/grad.h"
+#include "examples/common/measure.h"
 #include "examples/common/rule_options.h"
 #include "examples/common/vae.h"
+#include "nn/nn.h"
 #include "tensor/blas.h"
+#include "tensor/math.h"
 #include "tests/bench/step.h"
 
 namespace stflow::bench {
@@ -107,6 +109,51 @@ std::vector<Candidate> vae_products(const std::string& arch, int64_t batch, int 
     }
   };
   return {{"products, our panels", panels}, {"products, OpenBLAS", own_threads}};
+}
+
+std::vector<Candidate> mlp_steps() {
+  struct Job {
+    Job() : rng(1), net({kPixels, 512, 256, 10}, rng), adam(net.parameters(), {.lr = 1e-3}) {}
+    Rng rng;
+    nn::MLP net;
+    optim::Adam adam;
+  };
+  const auto job = std::make_shared<Job>();
+  return {{"stflow", [job](const Tensor& x) {
+             Tensor labels = arange(x.dim(0));
+             for (int64_t i = 0; i < labels.numel(); ++i)
+               labels.data()[i] = static_cast<real>(i % 10);
+             const Var loss = mean(cross_entropy(job->net(x), labels));
+             job->adam.zero_grad();
+             loss.backward();
+             job->adam.step();
+           }}};
+}
+
+std::vector<Record> bits_against_products(int64_t batch, int64_t inputs, int64_t outputs,
+                                          int64_t rounds) {
+  Rng rng(4);
+  const Tensor w = rng.normal({outputs, inputs}), dy = rng.normal({batch, outputs});
+  const Tensor grey = rng.uniform({batch, inputs});
+  const auto microseconds = [&](const Tensor& x, bool forward) {
+    std::vector<double> times;
+    for (int64_t round = 0; round < rounds; ++round) {
+      const double start = seconds_now();
+      forward ? linear(x, w, Tensor()) : matmul(dy, x, /*transpose_a=*/true);
+      times.push_back(1e6 * (seconds_now() - start));
+    }
+    return quantile(times, 0.5);
+  };
+  std::vector<Record> rows;
+  for (const double share : {0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5}) {
+    const Tensor bits = rng.bernoulli(Tensor::full(grey.shape(), static_cast<real>(share)));
+    rows.push_back({{"share of ones", share},
+                    {"y = x w, sums", microseconds(bits, true)},
+                    {"y = x w, product", microseconds(grey, true)},
+                    {"dw = dy x, sums", microseconds(bits, false)},
+                    {"dw = dy x, product", microseconds(grey, false)}});
+  }
+  return rows;
 }
 
 }  // namespace stflow::bench

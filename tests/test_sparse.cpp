@@ -1,11 +1,12 @@
-// test_two_valued.cpp - linear layers of bits as sums of rows, against plain sums in double.
+// test_sparse.cpp - linear layers of bits and of mostly zeros as sums of rows, against plain sums
+// in double.
 #include <cmath>
 
 #include "tensor/blas.h"
 #include "tensor/math.h"
 #include "tensor/parallel.h"
 #include "tensor/rng.h"
-#include "tensor/two_valued.h"
+#include "tensor/sparse.h"
 #include "tests/testing.h"
 
 using namespace stflow;
@@ -67,7 +68,7 @@ const std::vector<Case>& cases() {
 
 }  // namespace
 
-TEST_CASE("two values: linear and its weight gradient are the plain sums, whatever the shape") {
+TEST_CASE("sparse: linear and its weight gradient are the plain sums, whatever the shape") {
   Rng rng(1);
   for (const Case& c : cases()) {
     CAPTURE(c.batch);
@@ -77,31 +78,28 @@ TEST_CASE("two values: linear and its weight gradient are the plain sums, whatev
     const Tensor w = rng.normal({c.outputs, c.inputs}), up = rng.normal({c.batch, c.outputs});
     for (const Tensor& bias : {Tensor(), rng.normal({c.outputs})}) {
       Tensor y({c.batch, c.outputs});
-      REQUIRE(two_valued_linear(x.data(), w.data(), bias.data(), y.data(), c.batch, c.inputs,
-                                c.outputs));
+      REQUIRE(
+          sparse_linear(x.data(), w.data(), bias.data(), y.data(), c.batch, c.inputs, c.outputs));
       check_linear(x, w, bias, y);
       check_equal(linear(x, w, bias), y);  // which takes the same way
     }
     Tensor dw({c.outputs, c.inputs});
-    REQUIRE(
-        two_valued_weight_gradient(up.data(), x.data(), dw.data(), c.batch, c.inputs, c.outputs));
+    REQUIRE(sparse_weight_gradient(up.data(), x.data(), dw.data(), c.batch, c.inputs, c.outputs));
     check_gradient(up, x, dw);
     check_equal(matmul(up, x, /*transpose_a=*/true), dw);
   }
 }
 
-TEST_CASE("two values: a third value or few rows are left to the matrix product") {
+TEST_CASE("sparse: many values or few rows are left to the matrix product") {
   Rng rng(2);
   const Tensor w = rng.normal({20, 100}), up = rng.normal({50, 20});
   Tensor y({50, 20}), dw({20, 100});
   const auto refused = [&](const Tensor& x) {
-    const bool forward =
-        two_valued_linear(x.data(), w.data(), nullptr, y.data(), x.dim(0), 100, 20);
-    const bool backward =
-        two_valued_weight_gradient(up.data(), x.data(), dw.data(), x.dim(0), 100, 20);
+    const bool forward = sparse_linear(x.data(), w.data(), nullptr, y.data(), x.dim(0), 100, 20);
+    const bool backward = sparse_weight_gradient(up.data(), x.data(), dw.data(), x.dim(0), 100, 20);
     return !forward && !backward;
   };
-  const Tensor x = two_valued(50, 100, .2, 0, 1, rng);
+  const Tensor x = two_valued(50, 100, .5, 0, 1, rng);
   CHECK_FALSE(refused(x));
   for (const int64_t place : {0, 1, 255, 256, 4999}) {
     Tensor third = x.clone();
@@ -115,7 +113,24 @@ TEST_CASE("two values: a third value or few rows are left to the matrix product"
   CHECK(refused(rng.normal({50, 100})));
 }
 
-TEST_CASE("two values: the same bits for any number of threads") {
+TEST_CASE("sparse: mostly zeros and any other values are the plain sums, too") {
+  Rng rng(4);
+  for (const Case& c : cases()) {
+    CAPTURE(c.batch);
+    CAPTURE(c.inputs);
+    Tensor x = mul(two_valued(c.batch, c.inputs, .25, 0, 1, rng), rng.normal({c.batch, c.inputs}));
+    x.data()[0] = real(.5), x.data()[1] = real(-.25), x.data()[2] = 0;
+    const Tensor w = rng.normal({c.outputs, c.inputs}), up = rng.normal({c.batch, c.outputs});
+    const Tensor bias = rng.normal({c.outputs});
+    Tensor y({c.batch, c.outputs}), dw({c.outputs, c.inputs});
+    REQUIRE(sparse_linear(x.data(), w.data(), bias.data(), y.data(), c.batch, c.inputs, c.outputs));
+    check_linear(x, w, bias, y);
+    REQUIRE(sparse_weight_gradient(up.data(), x.data(), dw.data(), c.batch, c.inputs, c.outputs));
+    check_gradient(up, x, dw);
+  }
+}
+
+TEST_CASE("sparse: the same bits for any number of threads") {
   Rng rng(3);
   const Tensor x = two_valued(100, 784, .13, 0, 1, rng), w = rng.normal({200, 784});
   const Tensor up = rng.normal({100, 200});

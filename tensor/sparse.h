@@ -1,0 +1,26 @@
+// sparse.h - linear layers whose input is mostly one value, as bits and images on a plain ground
+// are: sums over the other places instead of a matrix product.
+//
+// Samples of Bernoulli and Categorical units and binarised images hold two values only, and a
+// framework for discrete variables can know it; four fifths of the pixels of a grey digit are 0.
+// With x = c + d, where d is 0 at most places,
+//     x w^T = c (sum of each row of w) + d w^T,
+// and d w^T looks only at the columns of w where d is not 0. blas.cpp asks here before it
+// multiplies; nothing else does. A weight that meets only zeros is not looked at, so that 0 times
+// infinity is 0 here.
+#pragma once
+
+#include "tensor/tensor.h"
+
+namespace stflow {
+
+/// y [B,O] = x [B,I] w^T + bias (null: none), w [O,I]. Returns false and does nothing when a
+/// product is faster: x has more than two values and none of them at most places, or few rows.
+bool sparse_linear(const real* x, const real* w, const real* bias, real* y, int64_t batch,
+                   int64_t inputs, int64_t outputs);
+
+/// dw [O,I] = up [B,O]^T x [B,I], in the same cases.
+bool sparse_weight_gradient(const real* up, const real* x, real* dw, int64_t batch, int64_t inputs,
+                            int64_t outputs);
+
+}  // namespace stflow
