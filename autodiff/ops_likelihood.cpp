@@ -5,13 +5,19 @@
 namespace stflow {
 
 Var bernoulli_log_prob(const Var& logits, const Var& x) {
-  return make_node("bernoulli_log_prob", bernoulli_log_prob(logits.value(), x.value()), {logits, x},
-                   [](const Var& out, const Var& up) -> std::vector<Var> {
-                     const Var &a = out.input(0), &value = out.input(1);
-                     const Var each = reshape(up, up.shape().inserted(up.rank(), 1));
-                     return {out.wants(0) ? each * (value - sigmoid(a)) : Var(),
-                             out.wants(1) ? each * a : Var()};
-                   });
+  // The derivative in the logits comes with the value; one to be differentiated again is written
+  // in ops.
+  Tensor residual;
+  const bool keep = grad_enabled() && logits.requires_grad();
+  const Tensor value = bernoulli_log_prob(logits.value(), x.value(), keep ? &residual : nullptr);
+  return make_node(
+      "bernoulli_log_prob", value, {logits, x},
+      [residual](const Var& out, const Var& up) -> std::vector<Var> {
+        const Var &a = out.input(0), &values = out.input(1);
+        const Var each = reshape(up, up.shape().inserted(up.rank(), 1));
+        const auto slope = [&] { return grad_enabled() ? values - sigmoid(a) : Var(residual); };
+        return {out.wants(0) ? each * slope() : Var(), out.wants(1) ? each * a : Var()};
+      });
 }
 
 Var categorical_log_prob(const Var& logits, const Var& x) {

@@ -62,8 +62,9 @@ Tensor argmax(const Tensor& x);  // over the last axis: index of the first maxim
 Tensor sum_to(const Tensor& x, const Shape& shape);
 
 /// sum_j [x_j a_j - softplus(a_j)] over the last axis, for logits a and values x that broadcast
-/// together: the Bernoulli log-likelihood in one pass. [...,D] x [...,D] -> [...]
-Tensor bernoulli_log_prob(const Tensor& logits, const Tensor& x);
+/// together: the Bernoulli log-likelihood in one pass. [...,D] x [...,D] -> [...] `residual`, if
+/// given, receives x - sigmoid(a), the derivative in the logits, [...,D], at little extra cost.
+Tensor bernoulli_log_prob(const Tensor& logits, const Tensor& x, Tensor* residual = nullptr);
 
 // ---- moving numbers ----
 Tensor broadcast_to(const Tensor& x, const Shape& shape);

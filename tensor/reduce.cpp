@@ -131,6 +131,16 @@ STFLOW_CLONES real bernoulli_run(const real* a, const real* x, int64_t n) {
   return simd::lane_sum(n, [=](int64_t i) { return x[i] * a[i] - simd::softplus(a[i]); });
 }
 
+// One exponential serves softplus(a) and sigmoid(a).
+STFLOW_CLONES real bernoulli_run_with_residual(const real* a, const real* x,
+                                               real* __restrict residual, int64_t n) {
+  return simd::lane_sum(n, [=](int64_t i) {
+    const real e = simd::exp(-std::abs(a[i])), top = a[i] > 0 ? a[i] : 0;
+    residual[i] = x[i] - (a[i] > 0 ? 1 : e) / (1 + e);
+    return x[i] * a[i] - (top + simd::log1p_unit(e));
+  });
+}
+
 }  // namespace
 
 Tensor sum(const Tensor& x, const Axes& axes, bool keepdim) {
@@ -186,16 +196,19 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
   return axes.empty() ? x.reshape(shape) : sum(x, axes).reshape(shape);
 }
 
-Tensor bernoulli_log_prob(const Tensor& logits, const Tensor& x) {
+Tensor bernoulli_log_prob(const Tensor& logits, const Tensor& x, Tensor* residual) {
   CHECK_ARG(logits.rank() > 0 && x.rank() > 0 && logits.dim(-1) == x.dim(-1),
             "[bernoulli_log_prob] logits ", logits.shape(), " and values ", x.shape(),
             " need the same last axis");
   const Broadcast plan(logits.shape(), x.shape(), "bernoulli_log_prob", /*whole_last_axis=*/true);
   Tensor result = Tensor::zeros(plan.shape.without(-1));
+  if (residual) *residual = Tensor(plan.shape);
+  real* r = residual ? residual->data() : nullptr;
   const real *pa = logits.data(), *px = x.data();
   real* out = result.data();
   plan.for_each_run([=](int64_t start, int64_t n, int64_t ia, int64_t ix) {
-    out[start / n] = bernoulli_run(pa + ia, px + ix, n);
+    out[start / n] = r ? bernoulli_run_with_residual(pa + ia, px + ix, r + start, n)
+                       : bernoulli_run(pa + ia, px + ix, n);
   });
   return result;
 }
