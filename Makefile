@@ -68,19 +68,19 @@ say = @$(if $(V),:,printf '  %-5s %s\n' '$(1)' '$(2)')
 # The targets for users build in a make of their own, with all processors unless the caller chose a
 # -j. They run one after another, so that no two of these write the same file.
 SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
-ifneq ($(filter demo test bench figures smoke asan,$(MAKECMDGOALS)),)
+ifneq ($(filter demo test bench bench-instructions figures smoke asan,$(MAKECMDGOALS)),)
 .NOTPARALLEL:
 endif
 
-.PHONY: help all demo test deps bench figures mnist smoke asan headers layers format format-check \
-  tidy install uninstall clean tests FORCE
+.PHONY: help all demo test deps bench bench-deps bench-instructions figures mnist smoke asan headers \
+  layers format format-check tidy install uninstall clean tests FORCE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
 help: ## this list
 	@echo "stflow $(VERSION): deep learning with discrete sampling nodes"
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "Settings: REAL=float|double CONFIG=NAME BUILD=DIR CXX= CXXFLAGS= WERROR=1 V=1 JOBS=$(JOBS)"
 	@echo "          PREFIX=$(PREFIX) DESTDIR="
@@ -148,6 +148,13 @@ $(OUT)/flags $(OUT)/objects: FORCE
 bench: ## how long a training step takes, beside LibTorch's if libtorch-dev is there (minutes)
 	+@$(SUBMAKE) $(OUT)/bench
 	$(OUT)/bench
+
+bench-instructions: ## machine instructions of a training step, counted by callgrind (minutes)
+	+@$(SUBMAKE) $(OUT)/bench
+	@tests/bench/instructions.sh $(OUT)/bench
+
+bench-deps: ## install LibTorch, to be measured against (apt-get)
+	apt-get install -y --no-install-recommends libtorch-dev
 
 figures: ## the paper's Figure 3, Table 1 and their controls, into build/figures (minutes)
 	+@$(SUBMAKE) $(OUT)/poisson_gan
