@@ -20,6 +20,7 @@
 #include <limits>
 #include <mutex>
 #include <string>
+#include <system_error>
 #include <thread>
 
 #include "tensor/check.h"
@@ -155,6 +156,8 @@ class Team {
     const std::unique_lock lock(one_loop_, std::try_to_lock);
     if (!lock) return false;
     if (helpers > size_) grow(helpers);
+    // A helper says that it is inside before it reads loop_; we take loop_ away before we look who
+    // is inside: either it finds no loop, or we see it and wait.
     loop_ = &loop;
     ++loops_;
     loops_.notify_all();
@@ -166,12 +169,16 @@ class Team {
   }
 
  private:
-  void grow(int helpers) {
-    std::thread([this, more = helpers - size_] {
+  void grow(int helpers) noexcept {
+    try {
+      std::thread([this, more = helpers - size_] {
 #pragma omp parallel num_threads(more)
-      help();
-    }).detach();
-    size_ = helpers;
+        help();
+      }).detach();
+      size_ = helpers;
+    } catch (const std::system_error&) {
+      // No more threads to be had: the caller does the work.
+    }
   }
 
   [[noreturn]] void help() {
@@ -210,8 +217,8 @@ void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, in
   const int helpers = static_cast<int>(std::min<int64_t>(num_threads(), chunks)) - 1;
   const OneThreadScope one_thread;
   if (helpers > 0 && !in_a_chunk) {
-    in_a_chunk = true;
     Loop loop(n, grain, body, helpers);
+    in_a_chunk = true;  // nothing throws until it is false again
     if (!Team::instance().run(loop, helpers)) loop.work();
     in_a_chunk = false;
     if (loop.error()) std::rethrow_exception(loop.error());

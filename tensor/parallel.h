@@ -1,4 +1,4 @@
-// parallel.h - the only door to OpenMP: one parallel loop, and how many threads it may use.
+// parallel.h - the only door to threads (OpenMP's): one parallel loop, and how many it may use.
 //
 // Work is cut into chunks whose bounds depend on the problem alone, never on the number of threads,
 // so that results have the same bits for any thread count. A loop of one chunk runs on the calling

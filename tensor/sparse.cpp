@@ -5,6 +5,7 @@
 #include "tensor/sparse.h"
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -19,7 +20,8 @@ constexpr int64_t kLinearTile = 16;    // outputs
 constexpr int64_t kGradientTile = 32;  // outputs
 constexpr int64_t kInputBlock = 256;   // inputs whose weights are transposed at a time: 16 KB
 constexpr int64_t kLine = 16;          // inputs whose gradients are: a cache line
-constexpr int64_t kMinRows = 16;       // fewer do not repay the transposing
+constexpr int64_t kMinRows = 16;       // fewer do not repay the transposing,
+constexpr int64_t kMinOutputs = 48;    // nor the search for places
 
 // Eight numbers, a register of AVX2, which the compiler keeps there as it does not do with an
 // array; of sixteen it makes a mess where there is no AVX-512.
@@ -65,9 +67,22 @@ std::optional<std::pair<int64_t, int64_t>> count_all(const real* x, int64_t n, r
   return std::pair{firsts, seconds};
 }
 
-std::optional<Kind> kind_of(const real* x, int64_t rows, int64_t columns) {
+/// The two values as common one and other. Where one is 0, it is the common one, for that is exact;
+/// any other must not be so large that its sum takes the other's digits.
+std::optional<Kind> two_values(real first, int64_t firsts, real second, int64_t seconds) {
+  if (second == 0 || (first != 0 && seconds > firsts)) {
+    std::swap(first, second);
+    std::swap(firsts, seconds);
+  }
+  const real difference = second - first;
+  if (!std::isfinite(first) || !std::isfinite(difference)) return {};
+  if (3 * firsts < seconds || std::abs(first) > 4 * std::abs(second)) return {};
+  return Kind{first, true, difference};
+}
+
+std::optional<Kind> kind_of(const real* x, int64_t rows, int64_t columns, int64_t outputs) {
   const int64_t n = rows * columns;
-  if (rows < kMinRows || columns < kLine) return {};
+  if (rows < kMinRows || columns < kLine || outputs < kMinOutputs) return {};
   const real first = x[0];
   const real* other = std::find_if(x, x + n, [first](real v) { return v != first; });
   const real second = other == x + n ? first + 1 : *other;
@@ -75,8 +90,7 @@ std::optional<Kind> kind_of(const real* x, int64_t rows, int64_t columns) {
     return firsts + seconds == seen;
   };
   if (const auto counts = count_all(x, n, first, second, no_third)) {
-    if (counts->first >= counts->second) return Kind{first, true, second - first};
-    return Kind{second, true, first - second};
+    return two_values(first, counts->first, second, counts->second);
   }
   // Values differ, so each is multiplied: that pays while two thirds are 0.
   const auto mostly_zero = [](int64_t zeros, int64_t, int64_t seen) {
@@ -243,7 +257,7 @@ STFLOW_CLONES void gradient_tile(const std::vector<uint32_t>& masks, const real*
 
 bool sparse_linear(const real* x, const real* w, const real* bias, real* y, int64_t batch,
                    int64_t inputs, int64_t outputs) {
-  const auto kind = kind_of(x, batch, inputs);
+  const auto kind = kind_of(x, batch, inputs, outputs);
   if (!kind) return false;
   const Places places = places_of(x, *kind, batch, inputs);
   parallel_for((outputs + kLinearTile - 1) / kLinearTile, 1, [&](int64_t tile, int64_t) {
@@ -276,7 +290,7 @@ bool sparse_linear(const real* x, const real* w, const real* bias, real* y, int6
 
 bool sparse_weight_gradient(const real* up, const real* x, real* dw, int64_t batch, int64_t inputs,
                             int64_t outputs) {
-  const auto kind = kind_of(x, batch, inputs);
+  const auto kind = kind_of(x, batch, inputs, outputs);
   if (!kind) return false;
   std::vector<uint32_t> masks((batch + 31) / 32 * inputs);
   fill_masks(x, kind->common, batch, inputs, masks.data());
@@ -290,7 +304,7 @@ bool sparse_weight_gradient(const real* up, const real* x, real* dw, int64_t bat
         base[o] += up[b * outputs + first + o];
       }
     }
-    for (real& number : base) number *= kind->common;
+    for (real& number : base) number = kind->common != 0 ? number * kind->common : 0;
     (kind->two_values ? gradient_tile<true> : gradient_tile<false>)(masks, x, kind->difference,
                                                                     inputs, packed.data(), base,
                                                                     dw + first * inputs, width);

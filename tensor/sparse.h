@@ -6,8 +6,8 @@
 // With x = c + d, where d is 0 at most places,
 //     x w^T = c (sum of each row of w) + d w^T,
 // and d w^T looks only at the columns of w where d is not 0. blas.cpp asks here before it
-// multiplies; nothing else does. A weight that meets only zeros is not looked at, so that 0 times
-// infinity is 0 here.
+// multiplies; nothing else does. A weight that meets only zeros is not looked at, so that 0 times a
+// weight that is not finite is 0 here.
 #pragma once
 
 #include "tensor/tensor.h"
@@ -15,7 +15,7 @@
 namespace stflow {
 
 /// y [B,O] = x [B,I] w^T + bias (null: none), w [O,I]. Returns false and does nothing when a
-/// product is faster: x has more than two values and none of them at most places, or few rows.
+/// product is faster or safer: x has more than two values and few zeros, few rows, few outputs.
 bool sparse_linear(const real* x, const real* w, const real* bias, real* y, int64_t batch,
                    int64_t inputs, int64_t outputs);
 

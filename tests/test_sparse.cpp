@@ -59,9 +59,10 @@ struct Case {
 
 const std::vector<Case>& cases() {
   static const std::vector<Case> all{
-      {16, 16, 1, .2, 0, 1},  {50, 784, 200, .13, 0, 1}, {33, 101, 47, .2, -1, 1},
-      {65, 40, 16, .1, 1, 0}, {17, 19, 33, .25, 0, 1},   {100, 200, 31, .2, 1, -1},
-      {128, 17, 64, 0, 0, 1}, {40, 64, 5, .01, 3, -2.5}, {31, 33, 70, 0, 7, 7},
+      {16, 16, 48, .2, 0, 1}, {50, 784, 200, .13, 0, 1},  {33, 101, 49, .2, -1, 1},
+      {65, 40, 64, .4, 1, 0}, {17, 19, 63, .25, 0, 1},    {100, 200, 79, .2, 1, -1},
+      {128, 17, 64, 0, 0, 1}, {40, 64, 50, .01, 3, -2.5}, {31, 33, 70, 0, 7, 7},
+      {60, 50, 51, .6, 0, 1},
   };
   return all;
 }
@@ -92,11 +93,11 @@ TEST_CASE("sparse: linear and its weight gradient are the plain sums, whatever t
 
 TEST_CASE("sparse: many values or few rows are left to the matrix product") {
   Rng rng(2);
-  const Tensor w = rng.normal({20, 100}), up = rng.normal({50, 20});
-  Tensor y({50, 20}), dw({20, 100});
+  const Tensor w = rng.normal({60, 100}), up = rng.normal({50, 60});
+  Tensor y({50, 60}), dw({60, 100});
   const auto refused = [&](const Tensor& x) {
-    const bool forward = sparse_linear(x.data(), w.data(), nullptr, y.data(), x.dim(0), 100, 20);
-    const bool backward = sparse_weight_gradient(up.data(), x.data(), dw.data(), x.dim(0), 100, 20);
+    const bool forward = sparse_linear(x.data(), w.data(), nullptr, y.data(), x.dim(0), 100, 60);
+    const bool backward = sparse_weight_gradient(up.data(), x.data(), dw.data(), x.dim(0), 100, 60);
     return !forward && !backward;
   };
   const Tensor x = two_valued(50, 100, .5, 0, 1, rng);
@@ -111,6 +112,12 @@ TEST_CASE("sparse: many values or few rows are left to the matrix product") {
   }
   CHECK(refused(two_valued(8, 100, .2, 0, 1, rng)));
   CHECK(refused(rng.normal({50, 100})));
+  CHECK_FALSE(sparse_linear(x.data(), w.data(), nullptr, y.data(), 50, 100, 20));  // few outputs
+  // Values whose sums would lose digits, or overflow.
+  CHECK(refused(two_valued(50, 100, .2, real(1e6), 1, rng)));
+  CHECK(refused(two_valued(50, 100, .5, std::numeric_limits<real>::max(),
+                           std::numeric_limits<real>::lowest(), rng)));
+  CHECK(refused(two_valued(50, 100, .9, 0, 1, rng)));
 }
 
 TEST_CASE("sparse: mostly zeros and any other values are the plain sums, too") {
@@ -128,6 +135,20 @@ TEST_CASE("sparse: mostly zeros and any other values are the plain sums, too") {
     REQUIRE(sparse_weight_gradient(up.data(), x.data(), dw.data(), c.batch, c.inputs, c.outputs));
     check_gradient(up, x, dw);
   }
+}
+
+TEST_CASE("sparse: infinity stays in its row") {
+  Tensor x = Tensor::zeros({32, 100});
+  x.data()[5] = INFINITY;
+  const Tensor w = Tensor::ones({64, 100}), y = linear(x, w, Tensor());
+  CHECK(std::isinf(y[0]));
+  for (int64_t i = 64; i < y.numel(); ++i) REQUIRE(y[i] == 0);
+  Tensor up = Tensor::ones({32, 64});
+  up.data()[0] = INFINITY;
+  x.data()[5] = 1;
+  const Tensor dw = matmul(up, x, /*transpose_a=*/true);
+  CHECK(std::isinf(dw[5]));
+  CHECK(dw[0] == 0);
 }
 
 TEST_CASE("sparse: the same bits for any number of threads") {
