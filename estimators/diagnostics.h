@@ -71,7 +71,7 @@ Diagnosis diagnose(const Problem& problem, const std::vector<Rule>& rules, int64
 
 /// Of the estimates of one parameter's gradient.
 struct GradientMoments {
-  double squared_mean;    // |mean|^2
+  double squared_mean;    // |E g|^2, without what the noise of the mean adds; at least 0
   double trace_variance;  // of one estimate, summed over components
 };
 

@@ -1,5 +1,7 @@
 // gradient_moments.cpp - the noise of a gradient too large to enumerate: the same loss, drawn and
 // differentiated again and again.
+#include <algorithm>
+
 #include "autodiff/grad.h"
 #include "estimators/diagnostics.h"
 #include "tensor/math.h"
@@ -7,7 +9,8 @@
 namespace stflow {
 namespace {
 
-/// Keeps what rules change when they are used, and puts it back at the end.
+/// Keeps what rules change when they are used: running values can be put back between draws, which
+/// would else get used to the batch; .grad is put back at the end.
 class RuleKeeper {
  public:
   explicit RuleKeeper(const std::vector<Rule>& rules) {
@@ -20,8 +23,11 @@ class RuleKeeper {
     }
   }
   ~RuleKeeper() {
-    for (auto& [buffer, value] : buffers_) buffer.mutable_value() = value;
+    restore_buffers();
     for (auto& [parameter, grad] : grads_) parameter.set_grad(grad);
+  }
+  void restore_buffers() {
+    for (auto& [buffer, value] : buffers_) buffer.mutable_value() = value.clone();
   }
   RuleKeeper(const RuleKeeper&) = delete;
   RuleKeeper& operator=(const RuleKeeper&) = delete;
@@ -36,13 +42,14 @@ std::vector<GradientMoments> gradient_moments(const std::function<Var()>& loss,
                                               const std::vector<Var>& parameters,
                                               const std::vector<Rule>& rules, int64_t draws) {
   CHECK_ARG(draws >= 2, "[gradient_moments] a variance needs at least 2 draws, got ", draws);
-  const RuleKeeper keeper(rules);
+  RuleKeeper keeper(rules);
   std::vector<Tensor> mean, squares;  // Welford's recursion, number by number
   for (const Var& parameter : parameters) {
     mean.push_back(Tensor::zeros(parameter.shape()));
     squares.push_back(Tensor::zeros(parameter.shape()));
   }
   for (int64_t draw = 1; draw <= draws; ++draw) {
+    keeper.restore_buffers();
     const std::vector<Var> gradients = grad({loss()}, parameters);
     const auto share = static_cast<real>(1 / static_cast<double>(draw));
     for (size_t i = 0; i < parameters.size(); ++i) {
@@ -53,8 +60,10 @@ std::vector<GradientMoments> gradient_moments(const std::function<Var()>& loss,
   }
   std::vector<GradientMoments> moments;
   for (size_t i = 0; i < parameters.size(); ++i) {
-    moments.push_back({.squared_mean = sum(square(mean[i])).item(),
-                       .trace_variance = sum(squares[i]).item() / static_cast<double>(draws - 1)});
+    const double variance = sum(squares[i]).item() / static_cast<double>(draws - 1);
+    const double of_mean = variance / static_cast<double>(draws);  // which adds to its square
+    moments.push_back({.squared_mean = std::max(0.0, sum(square(mean[i])).item() - of_mean),
+                       .trace_variance = variance});
   }
   return moments;
 }

@@ -312,7 +312,12 @@ double distance_slope(double theta, const std::optional<AtomLaw>& before, const 
                       const ProjectionOptions& options) {
   check_on_line(options);
   const AtomLaw mu = family_law(theta, options);
-  return pull_of(before ? *before : mu, theta, mu, options) - pull_of(pushed, theta, mu, options);
+  // A bit's own law has a jump at its quantile, whose mean of both sides is 1/2, also at p = 0
+  // and 1.
+  const bool own_bit =
+      !before && options.family == Family::bernoulli && options.distance == Distance::wasserstein;
+  const double own = own_bit ? 1 : pull_of(before ? *before : mu, theta, mu, options);
+  return own - pull_of(pushed, theta, mu, options);
 }
 
 Tensor project(const Tensor& pushed, const ProjectionOptions& options) {
