@@ -73,7 +73,7 @@ void run_campaign(int argc, char** argv) {
   }
   const Campaign campaign(out, passed_on);
   const bool complete = campaign.run(cells, jobs, quiet);
-  report(campaign, cells, json, !no_plots);
+  report(campaign, cells, json, !no_plots && !interrupted());
   if (interrupted()) std::cerr << "stopped; the same command goes on from here\n";
   if (!complete && !interrupted()) throw std::runtime_error("not all runs have finished");
 }

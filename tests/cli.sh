@@ -389,7 +389,24 @@ expect_exit 2 'compare_estimators: no such rule' "--rule: 'disram' is not one of
   "${compare[@]}" --rule disram
 expect_exit 2 'compare_estimators: what bernoulli_vae refuses' "error: unknown option '--epoch'; did you mean '--epochs'?" -- \
   "${compare[@]}" --out compared2 -- --epoch 3
-expect_exit 1 'compare_estimators: a run that fails' 'linear st seed 1: exit code 3, error: loss became' \
+expect_exit 2 'compare_estimators: and the corrected command goes on in the same directory' \
+  "error: unknown option '--epochz'" -- "${compare[@]}" --out compared2 -- --epochz 3
+for word in --rule --seed=3 --out; do
+  expect_exit 2 "compare_estimators: $word belongs before --" "after --: ${word%=*} is set for each run" -- \
+    "${compare[@]}" --out compared4 -- $word arm
+done
+expect_exit 1 'compare_estimators: a directory of something else' "'medium' is not empty, and no comparison is in it" -- \
+  "${compare[@]}" --out medium
+expect_exit 1 'compare_estimators: a directory that cannot be made' "cannot create directory '/proc/nope'" -- \
+  "${compare[@]}" --out /proc/nope
+(flock -n 9 && sleep 2) 9> compared/campaign.lock & sleep .3
+expect_exit 1 'compare_estimators: two in one directory' 'is still at work in' -- \
+  "${compare[@]}" -- --data "$PWD/medium" --epochs 2
+wait
+echo '{"interrupted": fal' > compared/cells/linear_st_1/summary.json
+expect_exit 0 'compare_estimators: a run cut off is run again' 'linear st seed 1: test -ELBO' -- \
+  "${compare[@]}" -- --data "$PWD/medium" --epochs 2
+expect_exit 1 'compare_estimators: a run that fails' 'linear st seed 1: exit code 3, loss became' \
   'error: not all runs have finished' -- "${compare[@]}" --out compared3 -- --data "$PWD/medium" --lr 1e300 --batch-size 5
 
 # ---- estimator_lab ----
@@ -486,7 +503,7 @@ expect_exit 3 'divergence in the last step' 'validation_neg_elbo became' 'at epo
 for program in vae mlp; do
   declare -n command=$program
   at_first_epoch 'kill -INT $pid' "${command[@]}" --epochs 1000000 --out "stopped_$program"
-  verify 130 "Ctrl-C, $program" 'stopping after this batch, then saving' 'interrupted        yes'
+  verify 130 "Ctrl-C, $program" 'stopping as soon as nothing is lost by it' 'interrupted        yes'
   check "Ctrl-C, $program: the model is saved" [ -s "stopped_$program/model.safetensors" ]
   check "Ctrl-C, $program: the summary says so" grep -q '"interrupted": true' "stopped_$program/summary.json"
 done

@@ -380,11 +380,12 @@ TEST_CASE("run: rows keep their columns, plots name existing ones, data is named
   Example example(dir / "run", {"--quiet"});
   Run run(example.options, example.common, {example.data});
   run.epoch({{"epoch", 1}, {"loss", 2.0}});
-  check_contains(message_of([&] {
-                   run.epoch({{"epoch", 2}, {"error", 2.0}});
-                 }),
-                 "[Run::epoch] expected the columns of the first row, epoch,loss,steps,seconds, got "
-                 "epoch,error");
+  check_contains(
+      message_of([&] {
+        run.epoch({{"epoch", 2}, {"error", 2.0}});
+      }),
+      "[Run::epoch] expected the columns of the first row, epoch,loss,steps,seconds, got "
+      "epoch,error");
   check_contains(message_of([&] { run.plot_metrics("p", "y", {"test"}); }),
                  "[plot_metrics] no column 'test' in epoch,loss");
   CHECK_THROWS_AS(Run(example.options, example.common, {}), std::invalid_argument);

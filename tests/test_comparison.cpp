@@ -101,7 +101,10 @@ TEST_CASE("learning_curves: means over seeds, read off on a common axis, gaps wh
 
 TEST_CASE("campaign: a directory keeps to the arguments it was made with") {
   const TempDir dir;
+  Campaign(dir / "out", {"--epochs", "1"});  // nothing has run: other arguments may follow
   Campaign(dir / "out", {"--epochs", "2"});
+  std::filesystem::create_directories(dir / "out/cells/linear_st_1");
+  write_file(dir / "out/cells/linear_st_1/config.json", "{}");
   Campaign(dir / "out", {"--epochs", "2"});
   check_contains(message_of<std::runtime_error>([&] {
                    Campaign(dir / "out", {"--epochs", "3"});

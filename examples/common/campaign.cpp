@@ -1,7 +1,13 @@
 #include "examples/common/campaign.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <iostream>
 #include <mutex>
@@ -22,13 +28,32 @@ std::string training_program() {
   return (fs::read_symlink("/proc/self/exe").parent_path() / "bernoulli_vae").string();
 }
 
-std::string last_line(const std::string& path) {
+/// What a run has said about its end: its error message, or else its last line.
+std::string last_words(const std::string& path) {
   std::istringstream text(read_file(path));
   std::string last = "no message";
   for (std::string line; std::getline(text, line);) {
+    if (line.starts_with("error: ")) return line.substr(7);
     if (!line.empty()) last = line;
   }
   return last;
+}
+
+/// Takes the lock of a directory, which ends with the last process that has inherited it.
+std::shared_ptr<int> take_lock(const std::string& out, const std::string& path) {
+  const int file = open(path.c_str(), O_RDWR | O_CREAT, 0666);
+  if (file < 0) throw std::runtime_error("cannot write '" + path + "': " + std::strerror(errno));
+  const std::shared_ptr<int> lock(new int(file), [](const int* each) {
+    close(*each);
+    delete each;
+  });
+  if (flock(file, LOCK_EX | LOCK_NB) != 0) {
+    throw std::runtime_error(
+        "--out: another comparison, or a run that it left behind, is still at "
+        "work in '" +
+        out + "'; hint: wait for it, or name another directory");
+  }
+  return lock;
 }
 
 std::string joined(const std::vector<std::string>& words) {
@@ -41,10 +66,35 @@ std::string joined(const std::vector<std::string>& words) {
 
 Campaign::Campaign(const std::string& out, const std::vector<std::string>& arguments)
     : directory_(out), arguments_(arguments) {
-  fs::create_directories(path("cells"));
+  for (const char* ours : {"--arch", "--rule", "--seed", "--threads", "--out"}) {
+    const auto is_ours = [&](const std::string& word) {
+      return word == ours || word.starts_with(std::string(ours) + "=");
+    };
+    if (std::ranges::any_of(arguments, is_ours))
+      throw UsageError(concat_message("after --: ", ours, " is set for each run; hint: ",
+                                      ours == std::string("--seed") ? "--seeds N" : ours,
+                                      " before the --"));
+  }
   const std::string settings = path("campaign.json");
+  std::error_code failure;
+  fs::create_directories(out, failure);
+  if (failure) {
+    throw std::runtime_error(
+        concat_message("cannot create directory '", out, "': ", failure.message()));
+  }
+  if (!fs::exists(settings) && !fs::is_empty(out)) {
+    throw std::runtime_error(concat_message("--out: '", out,
+                                            "' is not empty, and no comparison is "
+                                            "in it; hint: name a new directory"));
+  }
+  fs::create_directories(path("cells"));
+  lock_ = take_lock(out, path("campaign.lock"));
   const Record record{{"arguments", joined(arguments)}};
-  if (fs::exists(settings)) {
+  const auto has_begun = [](const fs::directory_entry& cell) {
+    return fs::exists(cell.path() / "config.json");
+  };
+  if (fs::exists(settings) &&
+      std::ranges::any_of(fs::directory_iterator(path("cells")), has_begun)) {
     const Record before = record_from_json(read_file(settings), settings);
     const Value* there = find_value(before, "arguments");
     if (there == nullptr || text_of(*there) != joined(arguments)) {
@@ -59,8 +109,13 @@ Campaign::Campaign(const std::string& out, const std::vector<std::string>& argum
 bool Campaign::finished(const Cell& cell) const {
   const std::string summary_path = path(cell) + "/summary.json";
   if (!fs::exists(summary_path)) return false;
-  const Value* stopped = find_value(summary(cell), "interrupted");
-  return stopped != nullptr && text_of(*stopped) == "no";
+  try {
+    const Record results = summary(cell);
+    const Value* stopped = find_value(results, "interrupted");
+    return stopped && text_of(*stopped) == "no" && find_value(results, "test_neg_elbo");
+  } catch (const std::runtime_error&) {
+    return false;  // cut off: to be run again
+  }
 }
 
 Record Campaign::summary(const Cell& cell) const {
@@ -88,9 +143,8 @@ std::string Campaign::run_cell(const Cell& cell) const {
   if (code == 0 && finished(cell)) return "";
   if (interrupted()) return "stopped";
   if (code == -1) throw std::runtime_error("cannot start '" + command[0] + "'");
-  const std::string words = last_line(log);
-  if (code == 2) throw UsageError(words.starts_with("error: ") ? words.substr(7) : words);
-  return concat_message("exit code ", code, ", ", words);
+  if (code == 2) throw UsageError(last_words(log));
+  return concat_message("exit code ", code, ", ", last_words(log), "; see ", log);
 }
 
 bool Campaign::run(const std::vector<Cell>& cells, int64_t jobs, bool quiet) const {

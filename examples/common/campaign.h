@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,8 @@ struct Cell {
 class Campaign {
  public:
   /// In the directory `out`, made if it is not there. `arguments` go to every run. Throws
-  /// std::runtime_error when a campaign with other arguments is there.
+  /// std::runtime_error when a campaign with other arguments is there, or one that is still
+  /// running: it or a run that it left behind holds the lock of the directory.
   Campaign(const std::string& out, const std::vector<std::string>& arguments);
 
   /// Runs the cells that have not finished, `jobs` at a time; one line of standard error each,
@@ -45,6 +47,7 @@ class Campaign {
 
   std::string directory_;
   std::vector<std::string> arguments_;
+  std::shared_ptr<int> lock_;  // a file; the runs inherit it
 };
 
 }  // namespace stflow

@@ -104,7 +104,7 @@ Interval interval_of(const std::vector<double>& values) {
   for (const double value : values) squares += (value - mean) * (value - mean);
   if (values.size() < 2) return {mean, kNaN};
   // 97.5 % quantiles of Student's t for 1, 2, ... degrees of freedom; from 10 on the expansion from
-  // the normal one (Abramowitz & Stegun 26.7.5), good to .001.
+  // the normal one (Abramowitz & Stegun 26.7.5), good to .003.
   constexpr double kQuantiles[] = {12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262};
   const double freedom = n - 1, z = 1.959964;
   const double t = freedom < 10 ? kQuantiles[values.size() - 2]
@@ -170,7 +170,7 @@ Plot learning_curves(const Campaign& campaign, const std::vector<Cell>& cells,
   }
   Plot plot{.x_label = against, .y_label = "test -ELBO (nats per image)", .x = {}, .curves = {}};
   plot.title = arch;
-  for (int i = 1; i <= kPoints; ++i) plot.x.push_back(end * i / kPoints);
+  for (int i = 1; i <= kPoints; ++i) plot.x.push_back(i == kPoints ? end : end * i / kPoints);
   for (size_t g = 0; g < groups.size(); ++g) {
     const std::vector<double> y = mean_curve(campaign, groups[g], "test_neg_elbo");
     Plot::Curve curve{groups[g].rule, {}};

@@ -86,7 +86,7 @@ std::string panel(const std::string& name, const std::string& row, size_t k, con
   const std::string data = concat_message("'", name, ".csv' skip 1 using (stringcolumn(1) eq '",
                                           row, "' && $2 == ", k, " ? ");
   return concat_message(
-      "set title 'k = ", k, ":  ", results.parameter, "  ", fixed(step.theta.item()), "  to  ",
+      "set title 'k = ", k - 1, ":  ", results.parameter, "  ", fixed(step.theta.item()), "  to  ",
       fixed(step.next.item()), "'\nset ylabel \"", k == 1 ? "by " + row + "\\nprobability" : "",
       "\"\nset xlabel '", results.family == Family::bernoulli ? "value of the bit" : "count",
       "'\nplot ", data, "$3 : NaN):4 with boxes fs solid noborder lc rgb '#d0d0d0', \\\n     ",

@@ -23,7 +23,8 @@ extern "C" void on_signal(int signal_number) {
   caught_signal = signal_number;
   std::signal(SIGINT, SIG_DFL);
   std::signal(SIGTERM, SIG_DFL);
-  constexpr char text[] = "\nstopping after this batch, then saving (once more: at once)\n";
+  std::signal(SIGHUP, SIG_DFL);
+  constexpr char text[] = "\nstopping as soon as nothing is lost by it (once more: at once)\n";
   [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
 }
 
@@ -54,6 +55,7 @@ int run_main(int argc, char** argv, const std::function<void(int, char**)>& body
   caught_signal = 0;
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
+  if (std::signal(SIGHUP, on_signal) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);  // nohup
   std::signal(SIGPIPE, SIG_DFL);  // a reader that has left, as in `... | head`, ends us quietly
   try {
     body(argc, argv);
