@@ -35,7 +35,7 @@ PROGRAM_SRC := $(call files,examples/*.cpp)
 TEST_SRC := $(call files,tests/*.cpp)
 BENCH_SRC := $(call files,tests/bench/*.cpp)
 CPP      := $(LIB_SRC) $(COMMON_SRC) $(PROGRAM_SRC) $(TEST_SRC) $(BENCH_SRC)
-HEADERS  := $(LIB_HDR) $(call files,examples/common/*.h tests/*.h)
+HEADERS  := $(LIB_HDR) $(call files,examples/common/*.h tests/*.h tests/bench/*.h)
 SOURCES  := $(CPP) $(HEADERS) $(call files,tests/install/*.cpp)
 
 LIB      := $(OUT)/libstflow.a

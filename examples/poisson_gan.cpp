@@ -6,6 +6,7 @@
 #include "examples/common/poisson_gan.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <iostream>
 #include <set>
 
@@ -79,9 +80,15 @@ void run(int argc, char** argv) {
                                 "\n");
   }
   Progress progress(runs, Progress::standard_error(quiet));
-  train_cases(cases, seed, seeds, [&](const std::string& name) { progress.advance(name); });
+  train_cases(cases, seed, seeds, [&](const std::string& name) {
+    if (!interrupted()) progress.advance(name);
+  });
   progress.clear();
-  if (interrupted()) return;
+  if (interrupted()) {
+    std::filesystem::remove_all(directory);
+    std::cerr << "stopped before the last run had ended: nothing to report\n";
+    return;
+  }
 
   const std::vector<Record> rows = result_rows(cases);
   write_file(directory + "/table1.md", markdown_table(rows));

@@ -66,7 +66,7 @@ void run_flow(int argc, char** argv) {
   options.add("--distance", distance, "all, or some of mean,mmd,wasserstein", "NAMES");
   options.add("--epsilon", flow.epsilon, "how far particles move: epsilon f'(z)", above(0));
   options.add("--bandwidth", bandwidth, "of mmd; 0: poisson 4, bernoulli 1", at_least(0));
-  options.add("--particles", flow.particles, "drawn at each step", at_least(1));
+  options.add("--particles", flow.particles, "drawn at each step", between(1, 1e6));
   options.add("--steps", steps, "of each path", at_least(1));
   options.add("--init", init, "lambda or p at k = 0; 0: 1 or 0.25", at_least(0));
   options.add("--seed", seed, "same seed, same numbers", at_least(0));
