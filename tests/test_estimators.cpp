@@ -1,6 +1,7 @@
 // test_estimators.cpp - rules on one stochastic layer: their expectations against enumeration.
 #include <doctest/doctest.h>
 
+#include "nn/nn.h"
 #include "tests/estimator_problems.h"
 
 using namespace stflow;
@@ -50,17 +51,31 @@ double exact_gradient(double logit, const Cost& cost) {
   return estimates(exact(), Tensor::full({1, 1}, static_cast<real>(logit)), cost, rng).item();
 }
 
-// REBAR with the classic mistake: the probability inside the conditional noise is detached.
-Rule detached_rebar() {
-  const auto apply = [](const Distribution& q, const Scope& scope, const Cost& cost, const Var&) {
+using Network = std::function<Var(const Var&)>;  // [B,1] -> [B]
+
+// A smooth network of one unit.
+std::shared_ptr<nn::MLP> one_tanh() {
+  Rng rng(1);
+  const auto net =
+      std::make_shared<nn::MLP>(std::vector<int64_t>{1, 1, 1}, rng, std::make_shared<nn::Tanh>());
+  for (Var& parameter : net->parameters()) fill_(parameter.mutable_value(), real(.8));
+  net->parameters()[0].mutable_value() = Tensor::ones({1, 1});
+  return net;
+}
+
+// REBAR, or RELAX if there is a network, with the classic mistake: the probability inside the
+// conditional noise is detached.
+Rule detached_rebar(const Network& network = [](const Var&) { return Var(0.0); }) {
+  const auto apply = [network](const Distribution& q, const Scope& scope, const Cost& cost,
+                               const Var&) {
     const Var a = Var::parameter(q.param().value());
     const Bernoulli here(a);
     const Var z = here.perturbed(scope.rng.uniform(a.shape()));
     const Tensor b = greater(z.value(), Tensor::scalar(0));
     const Tensor given = here.detach().perturbed_given(b, scope.rng.uniform(a.shape())).value();
     const Var z_given_b = a + Var(sub(given, a.value()));  // the mistake
-    const Var f = cost(b, scope), c = cost(sigmoid(z / 0.5), scope);
-    const Var c_given_b = cost(sigmoid(z_given_b / 0.5), scope);
+    const Var f = cost(b, scope), c = cost(sigmoid(z / 0.5), scope) + network(z);
+    const Var c_given_b = cost(sigmoid(z_given_b / 0.5), scope) + network(z_given_b);
     const Var dc = grad({c}, {a})[0], dc_given_b = grad({c_given_b}, {a})[0];
     const Var ghat =
         per_row(f.detach() - c_given_b.detach()) * Var(here.score(b)) + dc - dc_given_b;
@@ -133,12 +148,25 @@ TEST_CASE("st: exact when the cost is linear in each unit") {
   check_close(all.mean, expected, 1e-5, 1e-6);
 }
 
-TEST_CASE("arm: expectation over its noise equals enumeration in one dimension") {
-  for (double logit : {-1.2, 0.3, 2.0}) {
+TEST_CASE("arm, disarm: expectation over their noise equals enumeration in one dimension") {
+  for (const Rule& rule : {arm(), disarm()}) {
+    for (double logit : {-1.2, 0.3, 2.0}) {
+      CAPTURE(rule.name);
+      CAPTURE(logit);
+      const double expected = exact_gradient(logit, ignoring_scope(curved_cost));
+      const double found = quadrature_expectation(rule, logit, 1, ignoring_scope(curved_cost));
+      CHECK(std::abs(found - expected) < (kDouble ? 1e-9 : 1e-5));
+    }
+  }
+}
+
+TEST_CASE("relax: expectation over its noise equals enumeration in one dimension") {
+  for (double logit : {-1.2, 0.3}) {
     CAPTURE(logit);
     const double expected = exact_gradient(logit, ignoring_scope(curved_cost));
-    const double found = quadrature_expectation(arm(), logit, 1, ignoring_scope(curved_cost));
-    CHECK(std::abs(found - expected) < (kDouble ? 1e-9 : 1e-5));
+    const double found =
+        quadrature_expectation(relax(one_tanh()), logit, 2, ignoring_scope(curved_cost));
+    CHECK(std::abs(found - expected) < (kDouble ? 1e-9 : 2e-5));
   }
 }
 
@@ -160,8 +188,12 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("rebar: detaching the probability in the conditional noise is caught") {
+TEST_CASE("rebar, relax: detaching the probability in the conditional noise is caught") {
   const double expected = exact_gradient(0.3, ignoring_scope(curved_cost));
+  const auto net = one_tanh();
+  const Rule detached_relax = detached_rebar([net](const Var& z) { return sum((*net)(z), {-1}); });
+  CHECK(std::abs(quadrature_expectation(detached_relax, 0.3, 2, ignoring_scope(curved_cost)) -
+                 expected) > 0.01);
   const double found =
       quadrature_expectation(detached_rebar(), 0.3, 2, ignoring_scope(curved_cost));
   CHECK(std::abs(found - expected) > 0.01);
@@ -180,11 +212,14 @@ TEST_CASE("arm: unbiased on bernoulli4 with the known variance") {
   CHECK(draws.trace_variance == doctest::Approx(2.56).epsilon(0.05));
 }
 
-TEST_CASE("arm: unbiased for a cost that is not differentiable") {
-  Rng rng(12);
-  const Moments draws = moments(
-      estimates(arm(), copies(bernoulli4_logits(), 100'000), ignoring_scope(rounded_cost), rng));
-  check_unbiased(draws, bernoulli4_exact());
+TEST_CASE("rules that only evaluate the cost: unbiased where it is not differentiable") {
+  for (const std::string name : {"arm", "disarm", "leave-one-out", "reinforce-mean"}) {
+    CAPTURE(name);
+    Rng rng(12);
+    const Moments draws = moments(estimates(make_rule(name), copies(bernoulli4_logits(), 100'000),
+                                            ignoring_scope(rounded_cost), rng));
+    check_unbiased(draws, bernoulli4_exact());
+  }
 }
 
 TEST_CASE("rebar: unbiased on bernoulli4 with the known variance") {
