@@ -46,6 +46,8 @@ double dot(const Tensor& a, const Tensor& b) {
 }  // namespace
 
 std::vector<Rule> rules_for(const Problem& problem, const std::string& name, RuleOptions options) {
+  CHECK_ARG(!rule_names(problem.law).empty(), "[rules_for] problem '", problem.name,
+            "': there is no law '", problem.law, "', only bernoulli, categorical and poisson");
   std::vector<Rule> rules;
   for (const int64_t width : problem.widths) {
     options.inputs = options.latents = width;
@@ -76,6 +78,8 @@ void train_rules(const Problem& problem, const std::vector<Rule>& rules, int64_t
 Diagnosis diagnose(const Problem& problem, const std::vector<Rule>& rules, int64_t draws,
                    Rng& rng) {
   CHECK_ARG(draws >= 2, "[diagnose] a variance needs at least 2 draws, got ", draws);
+  CHECK_ARG(problem.param.rank() == 2 && problem.param.dim(0) == 1, "[diagnose] problem '",
+            problem.name, "': expected a param [1,D], got ", problem.param.shape());
   Diagnosis found{};
   found.exact = estimates(problem, rules_for(problem, "exact"), 1, rng);
   const int64_t units = found.exact.dim(-1);

@@ -197,6 +197,15 @@ TEST_CASE("diagnose: what cannot be diagnosed is said") {
   check_contains(message_of([] { gradient_moments([] { return Var(0.0); }, {}, {}, 1); }),
                  "[gradient_moments]", "got 1");
   check_contains(message_of([] { diagnosis("two-layer", {arm()}); }), "'two-layer'", "more than 1");
+  Problem wrong = problem("bernoulli4");
+  wrong.param = wrong.param.reshape({4});
+  check_contains(message_of([&] {
+                   Rng rng(1);
+                   diagnose(wrong, {arm()}, 10, rng);
+                 }),
+                 "'bernoulli4': expected a param [1,D], got [4]");
+  wrong.law = "bernouli";
+  check_contains(message_of([&] { rules_for(wrong, "arm"); }), "there is no law 'bernouli'");
   check_contains(message_of([] { problem("bernouli4"); }), "'bernouli4' is not one of",
                  "poisson-critic");
 }

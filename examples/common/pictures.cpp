@@ -98,9 +98,9 @@ std::string range_text(const std::optional<Plot::Range>& range) {
 
 /// The commands that draw one plot; `row` has the columns of the table.
 std::string gnuplot_commands(const std::string& name, const Plot& plot, const Record& row) {
-  // Okabe & Ito (2008): colours that colour-blind readers can tell apart.
-  const char* colours[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7",
-                           "#E69F00", "#56B4E9", "#000000"};
+  // Okabe & Ito (2008), then Tol (2021): colours that colour-blind readers can tell apart.
+  const char* colours[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00",
+                           "#56B4E9", "#000000", "#882255", "#44AA99", "#999933"};
   const auto colour = [&](size_t curve) {
     return concat_message(" lc rgb '", colours[curve % std::size(colours)], "'");
   };
