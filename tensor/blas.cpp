@@ -22,7 +22,7 @@
 namespace stflow {
 namespace {
 
-constexpr double kPanelFlops = 8e6;  // about 0.1 ms: far more than handing out a chunk costs
+constexpr double kPanelFlops = 1e6;  // about 10 us, ten times what handing out a chunk costs
 constexpr double kMaxPanels = 16;
 constexpr int64_t kPanelMultiple = 16;  // no panel edge inside a block of the BLAS kernels
 
@@ -57,12 +57,11 @@ blasint blas_int(int64_t x) { return static_cast<blasint>(x); }
 
 int64_t round_up(int64_t x, int64_t multiple) { return (x + multiple - 1) / multiple * multiple; }
 
-/// Extent of a panel of a product whose larger extent is `extent`. The number of panels is a power
-/// of two, so that two or four threads get equal shares.
-int64_t panel_width(int64_t extent, double flops) {
-  const double wanted = std::ceil(std::clamp(flops / kPanelFlops, 1.0, kMaxPanels));
-  const int64_t panels = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(wanted)));
-  return round_up(round_up(extent, panels) / panels, kPanelMultiple);
+/// How many panels a product is cut into: more with its work, but slower, for a narrow panel is
+/// less efficient; a power of two, so that two or four threads get equal shares.
+int64_t panel_count(double flops) {
+  const double wanted = std::ceil(std::clamp(std::sqrt(flops / kPanelFlops), 1.0, kMaxPanels));
+  return static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(wanted)));
 }
 
 /// `count` products c = op(a) op(b) of [m,k] x [k,n]; those of product i start at a + i * a_stride,
@@ -106,14 +105,17 @@ void multiply(const Products& p) {
   const double flops =
       2.0 * static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k);
   const int64_t extent = std::max(p.m, p.n);  // the axis that is cut
-  const int64_t width = panel_width(extent, flops);
-  const int64_t panels = round_up(extent, width) / width;
+  const int64_t panels = panel_count(flops);
+  const auto edge = [&](int64_t panel) {
+    return std::min(extent, round_up(panel * extent / panels, kPanelMultiple));
+  };
   const int64_t grain = std::max<int64_t>(1, static_cast<int64_t>(kPanelFlops / (flops + 1)));
 
   parallel_for(p.count * panels, grain, [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {
-      const int64_t index = task / panels, first = task % panels * width;
-      const int64_t size = std::min(width, extent - first);
+      const int64_t index = task / panels, panel = task % panels;
+      const int64_t first = edge(panel), size = edge(panel + 1) - first;
+      if (size == 0) continue;
       if (p.m >= p.n) {
         multiply_panel(p, index, first, size, 0, p.n);
       } else {

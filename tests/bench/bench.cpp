@@ -174,6 +174,8 @@ void run(int argc, char** argv) {
   if (json) {
     Record result = options.values();
     set_value(result, "threads", settings.threads);
+    if (const Value* first = find_value(rows[0], "step_ms_median"))
+      result.push_back({"step_ms_median", *first});
     result.push_back({"rows", rows});
     std::cout << to_json(result) << "\n";
   } else {
