@@ -23,14 +23,12 @@ namespace {
 void report(const Campaign& campaign, const std::vector<Cell>& cells, bool json, bool plots) {
   const std::vector<Record> rows = compare(campaign, cells);
   if (rows.empty()) return;
-  std::string csv = csv_header(rows[0]) + "\n";
   std::vector<std::string> archs;
   for (const Record& row : rows) {
-    csv += csv_row(row) + "\n";
     const std::string arch = text_of(row[0].value);
     if (!std::ranges::count(archs, arch)) archs.push_back(arch);
   }
-  write_file(campaign.path("results.csv"), csv);
+  write_file(campaign.path("results.csv"), csv_table(rows));
   write_file(campaign.path("results.md"), markdown(rows));
   for (const std::string& arch : archs) {
     for (const std::string against : {"steps", "seconds"}) {

@@ -83,9 +83,7 @@ void run_lab(int argc, char** argv) {
     if (!json) print_line(rows.back(), false);
   }
   if (rows.empty()) return;
-  std::string table = csv_header(rows[0]) + "\n";
-  for (const Record& row : rows) table += csv_row(row) + "\n";
-  write_file(directory + "/estimators.csv", table);
+  write_file(directory + "/estimators.csv", csv_table(rows));
   const Record summary{{"program", options.program()},
                        {"version", kVersion},
                        {"problem", name},

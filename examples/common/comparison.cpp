@@ -12,9 +12,7 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 double number_in(const Record& record, const std::string& name) {
   const Value* value = find_value(record, name);
-  if (value == nullptr) return kNaN;
-  if (const int64_t* whole = std::get_if<int64_t>(value)) return static_cast<double>(*whole);
-  return std::get<double>(*value);
+  return value == nullptr ? kNaN : as_number(*value);
 }
 
 std::string text_in(const Record& record, const std::string& name) {

@@ -170,12 +170,6 @@ std::string markdown_table(const std::vector<Record>& rows) {
   return text;
 }
 
-std::string csv_table(const std::vector<Record>& rows) {
-  std::string text = csv_header(rows.at(0)) + "\n";
-  for (const Record& row : rows) text += csv_row(row) + "\n";
-  return text;
-}
-
 std::string csv_of_runs(const std::vector<PoissonGanCase>& cases) {
   std::string text = "case,seed,epoch,rate\n";
   for (const PoissonGanCase& each : cases) {

@@ -18,8 +18,6 @@ std::vector<Record> result_rows(const std::vector<PoissonGanCase>& cases);
 
 /// Rows as a Markdown table, which is also how they are shown on a console.
 std::string markdown_table(const std::vector<Record>& rows);
-/// The same as comma-separated text.
-std::string csv_table(const std::vector<Record>& rows);
 /// case,seed,epoch,rate: every run at the end of every epoch, as comma-separated text.
 std::string csv_of_runs(const std::vector<PoissonGanCase>& cases);
 

@@ -108,6 +108,11 @@ Record record_from_json(const std::string& text, const std::string& source) {
   return record_of(json, source);
 }
 
+double as_number(const Value& value) {
+  if (const int64_t* whole = std::get_if<int64_t>(&value)) return static_cast<double>(*whole);
+  return std::get<double>(value);
+}
+
 std::string text_of(const Value& value) {
   if (const bool* truth = std::get_if<bool>(&value)) return *truth ? "yes" : "no";
   if (const int64_t* whole = std::get_if<int64_t>(&value)) return std::to_string(*whole);
@@ -142,6 +147,12 @@ std::string csv_row(const Record& row) {
     }
   }
   return line;
+}
+
+std::string csv_table(const std::vector<Record>& rows) {
+  std::string text = csv_header(rows.at(0)) + "\n";
+  for (const Record& row : rows) text += csv_row(row) + "\n";
+  return text;
 }
 
 }  // namespace stflow

@@ -33,6 +33,9 @@ std::string to_json(const Record& record, int indent = -1);
 /// is no object, or holds a list of anything but objects.
 Record record_from_json(const std::string& text, const std::string& source);
 
+/// A whole or real number. Throws std::bad_variant_access for anything else.
+double as_number(const Value& value);
+
 /// One value for people: numbers with six significant digits, truth as yes/no, NaN (not
 /// measured) as a dash.
 std::string text_of(const Value& value);
@@ -40,5 +43,7 @@ std::string text_of(const Value& value);
 /// Header and rows, all with the same names, as comma-separated text that loses no digits.
 std::string csv_header(const Record& row);
 std::string csv_row(const Record& row);
+/// The header and all rows, at least one, a line each.
+std::string csv_table(const std::vector<Record>& rows);
 
 }  // namespace stflow

@@ -51,11 +51,6 @@ std::string table(const Record& record) {
   return text;
 }
 
-double as_number(const Value& value) {
-  if (const int64_t* whole = std::get_if<int64_t>(&value)) return static_cast<double>(*whole);
-  return std::get<double>(value);
-}
-
 /// Path and hash of every file the data came from, each once.
 std::vector<Record> sources_of(const std::vector<Dataset>& data) {
   std::vector<Record> files;
