@@ -31,10 +31,10 @@ void report(const Campaign& campaign, const std::vector<Cell>& cells, bool json,
   write_file(campaign.path("results.csv"), csv_table(rows));
   write_file(campaign.path("results.md"), markdown(rows));
   for (const std::string& arch : archs) {
-    for (const std::string against : {"steps", "seconds"}) {
-      const Plot plot = learning_curves(campaign, cells, arch, against);
-      if (plots) save_plot(campaign.path(arch + "_" + against), plot);
-    }
+    if (!plots) continue;
+    for (const std::string against : {"steps", "seconds"})
+      save_plot(campaign.path(arch + "_" + against),
+                learning_curves(campaign, cells, arch, against));
   }
   const std::string directory = campaign.path("");
   if (json)
