@@ -50,7 +50,9 @@ int64_t DataLoader::batches() const {
   return full + (partial && !options_.drop_last ? 1 : 0);
 }
 
-DataLoader::Epoch DataLoader::epoch(int64_t number) const {
+DataLoader::Epoch DataLoader::epoch(int64_t number, int64_t first) const {
+  CHECK_ARG(0 <= first && first <= batches(), "[epoch] the first batch must be in [0, ", batches(),
+            "], got ", first);
   const uint64_t stream = noise_stream(NoiseUse::shuffle, dataset_.split, checked_epoch(number));
   std::vector<int64_t> order;
   if (options_.shuffle) {
@@ -59,7 +61,7 @@ DataLoader::Epoch DataLoader::epoch(int64_t number) const {
     order.resize(static_cast<size_t>(dataset_.size()));
     std::iota(order.begin(), order.end(), 0);
   }
-  return {this, number, std::move(order)};
+  return {this, number, first, std::move(order)};
 }
 
 Batch DataLoader::gather(std::vector<int64_t> indices, int64_t epoch) const {

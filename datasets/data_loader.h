@@ -41,8 +41,9 @@ class DataLoader {
   int64_t batches() const;
 
   class Epoch;
-  /// The batches of one epoch; the loader must outlive it. Throws when `number` is negative.
-  Epoch epoch(int64_t number) const;
+  /// The batches of one epoch, or those from batch `first` on; the loader must outlive it. Throws
+  /// when `number` is negative, or `first` not one of 0 ... batches().
+  Epoch epoch(int64_t number, int64_t first = 0) const;
   /// The given images (positions in the dataset) as they are in an epoch: dynamic binarisation
   /// draws anew for each. Throws when a position is out of range.
   Batch gather(std::vector<int64_t> indices, int64_t epoch = 0) const;
@@ -72,15 +73,15 @@ class DataLoader::Epoch {
     const Epoch* epoch_;
     int64_t i_;
   };
-  Iterator begin() const { return {this, 0}; }
+  Iterator begin() const { return {this, first_}; }
   Iterator end() const { return {this, size()}; }
 
  private:
   friend class DataLoader;
-  Epoch(const DataLoader* loader, int64_t number, std::vector<int64_t> order)
-      : loader_(loader), number_(number), order_(std::move(order)) {}
+  Epoch(const DataLoader* loader, int64_t number, int64_t first, std::vector<int64_t> order)
+      : loader_(loader), number_(number), first_(first), order_(std::move(order)) {}
   const DataLoader* loader_;
-  int64_t number_;
+  int64_t number_, first_;
   std::vector<int64_t> order_;
 };
 

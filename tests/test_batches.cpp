@@ -143,6 +143,20 @@ TEST_CASE("data loader: the order is a function of seed and epoch alone") {
   CHECK(order(other_seed, 3) != third);
 }
 
+TEST_CASE("data loader: an epoch can begin at any of its batches") {
+  const DataLoader loader(small_dataset(17), {.batch_size = 5, .seed = 3});
+  const std::vector<int64_t> whole = order(loader, 2);
+  for (int64_t first = 0; first <= loader.batches(); ++first) {
+    std::vector<int64_t> rest;
+    for (const Batch& batch : loader.epoch(2, first))
+      rest.insert(rest.end(), batch.indices.begin(), batch.indices.end());
+    CHECK(rest ==
+          std::vector<int64_t>(whole.begin() + std::min<int64_t>(5 * first, 17), whole.end()));
+  }
+  CHECK_THROWS_AS(loader.epoch(2, -1), std::invalid_argument);
+  CHECK_THROWS_AS(loader.epoch(2, 5), std::invalid_argument);
+}
+
 TEST_CASE("data loader: images and labels follow the order of a shuffled dataset") {
   const Dataset mixed = small_dataset(6).shuffled(1);
   const DataLoader loader(mixed, {.batch_size = 6});
