@@ -24,6 +24,16 @@
 #define STFLOW_CLONES
 #endif
 
+namespace stflow {
+
+// Eight numbers, a register of AVX2, which the compiler keeps there as it does not do with an
+// array; of sixteen it makes a mess where there is no AVX-512.
+using Vec8 = real __attribute__((vector_size(8 * sizeof(real)), aligned(alignof(real)), may_alias));
+inline const Vec8* vectors(const real* x) { return reinterpret_cast<const Vec8*>(x); }
+inline Vec8* vectors(real* x) { return reinterpret_cast<Vec8*>(x); }
+
+}  // namespace stflow
+
 namespace stflow::simd {
 
 constexpr bool kFloat = std::is_same_v<real, float>;

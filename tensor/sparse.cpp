@@ -1,7 +1,9 @@
 // sparse.cpp - see sparse.h.
 //
 // Both kernels work on a tile of outputs: for the weights of a tile to be added as vectors, they
-// lie transposed in a scratch buffer that fits the L1 cache, and a batch shares that work.
+// lie transposed in a scratch buffer that fits the L1 cache, and a batch shares that work. Where
+// the places are few each is looked up; where two values are about as frequent, as in the samples
+// of Bernoulli units, four bits are looked up at a time (bit_tables.h).
 #include "tensor/sparse.h"
 
 #include <algorithm>
@@ -10,24 +12,19 @@
 #include <optional>
 #include <vector>
 
+#include "tensor/bit_tables.h"
 #include "tensor/parallel.h"
 #include "tensor/simd.h"
 
 namespace stflow {
 namespace {
 
-constexpr int64_t kLinearTile = 16;    // outputs
-constexpr int64_t kGradientTile = 32;  // outputs
-constexpr int64_t kInputBlock = 256;   // inputs whose weights are transposed at a time: 16 KB
-constexpr int64_t kLine = 16;          // inputs whose gradients are: a cache line
-constexpr int64_t kMinRows = 16;       // fewer do not repay the transposing,
-constexpr int64_t kMinOutputs = 48;    // nor the search for places
-
-// Eight numbers, a register of AVX2, which the compiler keeps there as it does not do with an
-// array; of sixteen it makes a mess where there is no AVX-512.
-using Vec8 = real __attribute__((vector_size(8 * sizeof(real)), aligned(alignof(real)), may_alias));
-inline const Vec8* vectors(const real* x) { return reinterpret_cast<const Vec8*>(x); }
-inline Vec8* vectors(real* x) { return reinterpret_cast<Vec8*>(x); }
+constexpr int64_t kLinearTile = kTableWidth;  // outputs
+constexpr int64_t kGradientTile = 32;         // outputs
+constexpr int64_t kInputBlock = 256;  // inputs whose weights are transposed at a time: 16 KB
+constexpr int64_t kLine = 16;         // inputs whose gradients are: a cache line
+constexpr int64_t kMinRows = 16;      // fewer do not repay the transposing,
+constexpr int64_t kMinOutputs = 48;   // nor the search for places
 
 // ---- what kind of input is it? ----
 
@@ -36,6 +33,7 @@ struct Kind {
   real common;
   bool two_values;
   real difference;
+  bool many_others = false;  // two values, and the other one is so frequent that tables pay
 };
 
 struct Counts {
@@ -77,7 +75,7 @@ std::optional<Kind> two_values(real first, int64_t firsts, real second, int64_t 
   const real difference = second - first;
   if (!std::isfinite(first) || !std::isfinite(difference)) return {};
   if (3 * firsts < seconds || std::abs(first) > 4 * std::abs(second)) return {};
-  return Kind{first, true, difference};
+  return Kind{first, true, difference, /*many_others=*/2 * seconds > firsts};
 }
 
 std::optional<Kind> kind_of(const real* x, int64_t rows, int64_t columns, int64_t outputs) {
@@ -253,13 +251,50 @@ STFLOW_CLONES void gradient_tile(const std::vector<uint32_t>& masks, const real*
   }
 }
 
+/// packed = columns [first, first + width) of up, row by row; adds them up in base [width].
+void pack_columns(const real* up, int64_t batch, int64_t outputs, int64_t first, int64_t width,
+                  real* packed, int64_t stride, real* base) {
+  for (int64_t b = 0; b < batch; ++b) {
+    for (int64_t o = 0; o < width; ++o) {
+      packed[b * stride + o] = up[b * outputs + first + o];
+      base[o] += up[b * outputs + first + o];
+    }
+  }
+}
+
+/// Each row of sums [items,kTableWidth] = base + difference times it.
+STFLOW_CLONES void finish_rows(real* sums, int64_t items, const real (&base)[kTableWidth],
+                               real difference) {
+  for (int64_t i = 0; i < items; ++i, sums += kTableWidth) {
+    for (int64_t o = 0; o < kTableWidth; ++o) sums[o] = base[o] + difference * sums[o];
+  }
+}
+
+void gradient_by_tables(const real* up, const real* x, const Kind& kind, real* dw, int64_t batch,
+                        int64_t inputs, int64_t outputs) {
+  const BitCodes codes = codes_of_columns(x, kind.common, inputs, batch);
+  parallel_for((outputs + kTableWidth - 1) / kTableWidth, 1, [&](int64_t tile, int64_t) {
+    const int64_t first = tile * kTableWidth, width = std::min(kTableWidth, outputs - first);
+    Tensor packed({(batch + 3) / 4 * 4, kTableWidth});
+    Tensor sums = Tensor::zeros({inputs, kTableWidth});
+    alignas(64) real base[kTableWidth] = {};
+    pack_columns(up, batch, outputs, first, width, packed.data(), kTableWidth, base);
+    add_chosen_rows(codes, 0, batch, packed.data(), sums.data());
+    for (real& number : base) number = kind.common != 0 ? number * kind.common : 0;
+    finish_rows(sums.data(), inputs, base, kind.difference);
+    transpose_to(sums.data(), kTableWidth, inputs, width, dw + first * inputs, inputs);
+  });
+}
+
 }  // namespace
 
 bool sparse_linear(const real* x, const real* w, const real* bias, real* y, int64_t batch,
                    int64_t inputs, int64_t outputs) {
   const auto kind = kind_of(x, batch, inputs, outputs);
   if (!kind) return false;
-  const Places places = places_of(x, *kind, batch, inputs);
+  const bool tables = kind->many_others;
+  const Places places = tables ? Places{} : places_of(x, *kind, batch, inputs);
+  const BitCodes codes = tables ? codes_of_rows(x, kind->common, batch, inputs) : BitCodes{};
   parallel_for((outputs + kLinearTile - 1) / kLinearTile, 1, [&](int64_t tile, int64_t) {
     const int64_t first = tile * kLinearTile, width = std::min(kLinearTile, outputs - first);
     Tensor packed({kInputBlock, kLinearTile}), sums = Tensor::zeros({batch, kLinearTile});
@@ -272,6 +307,10 @@ bool sparse_linear(const real* x, const real* w, const real* bias, real* y, int6
         for (int64_t i = 0; i < block; ++i) {
           for (int64_t o = 0; o < kLinearTile; ++o) base[o] += packed[i * kLinearTile + o];
         }
+      }
+      if (tables) {
+        add_chosen_rows(codes, begin, block, packed.data(), sums.data());
+        continue;
       }
       (kind->two_values ? add_rows<true> : add_rows<false>)(places, inputs,
                                                             static_cast<int32_t>(begin + block),
@@ -292,18 +331,17 @@ bool sparse_weight_gradient(const real* up, const real* x, real* dw, int64_t bat
                             int64_t outputs) {
   const auto kind = kind_of(x, batch, inputs, outputs);
   if (!kind) return false;
+  if (kind->many_others) {
+    gradient_by_tables(up, x, *kind, dw, batch, inputs, outputs);
+    return true;
+  }
   std::vector<uint32_t> masks((batch + 31) / 32 * inputs);
   fill_masks(x, kind->common, batch, inputs, masks.data());
   parallel_for((outputs + kGradientTile - 1) / kGradientTile, 1, [&](int64_t tile, int64_t) {
     const int64_t first = tile * kGradientTile, width = std::min(kGradientTile, outputs - first);
     Tensor packed({batch, kGradientTile});
     alignas(64) real base[kGradientTile] = {};
-    for (int64_t b = 0; b < batch; ++b) {
-      for (int64_t o = 0; o < width; ++o) {
-        packed.data()[b * kGradientTile + o] = up[b * outputs + first + o];
-        base[o] += up[b * outputs + first + o];
-      }
-    }
+    pack_columns(up, batch, outputs, first, width, packed.data(), kGradientTile, base);
     for (real& number : base) number = kind->common != 0 ? number * kind->common : 0;
     (kind->two_values ? gradient_tile<true> : gradient_tile<false>)(masks, x, kind->difference,
                                                                     inputs, packed.data(), base,

@@ -59,10 +59,11 @@ struct Case {
 
 const std::vector<Case>& cases() {
   static const std::vector<Case> all{
-      {16, 16, 48, .2, 0, 1}, {50, 784, 200, .13, 0, 1},  {33, 101, 49, .2, -1, 1},
-      {65, 40, 64, .4, 1, 0}, {17, 19, 63, .25, 0, 1},    {100, 200, 79, .2, 1, -1},
-      {128, 17, 64, 0, 0, 1}, {40, 64, 50, .01, 3, -2.5}, {31, 33, 70, 0, 7, 7},
-      {60, 50, 51, .6, 0, 1},
+      {16, 16, 48, .2, 0, 1},  {50, 784, 200, .13, 0, 1},  {33, 101, 49, .2, -1, 1},
+      {65, 40, 64, .4, 1, 0},  {17, 19, 63, .25, 0, 1},    {100, 200, 79, .2, 1, -1},
+      {128, 17, 64, 0, 0, 1},  {40, 64, 50, .01, 3, -2.5}, {31, 33, 70, 0, 7, 7},
+      {60, 50, 51, .6, 0, 1},  {100, 203, 79, .5, 0, 1},   {99, 300, 50, .5, -1, 1},
+      {301, 18, 65, .4, 0, 2},
   };
   return all;
 }
@@ -149,19 +150,36 @@ TEST_CASE("sparse: infinity stays in its row") {
   const Tensor dw = matmul(up, x, /*transpose_a=*/true);
   CHECK(std::isinf(dw[5]));
   CHECK(dw[0] == 0);
+
+  // Among many ones: only the sums that have chosen it.
+  Rng rng(5);
+  const Tensor bits = two_valued(32, 100, .5, 0, 1, rng);
+  Tensor weight = Tensor::ones({64, 100});
+  weight.data()[7] = INFINITY;
+  const Tensor z = linear(bits, weight, Tensor()), dweight = matmul(up, bits, /*transpose_a=*/true);
+  for (int64_t b = 0; b < 32; ++b) {
+    REQUIRE(std::isinf(z[64 * b]) == (bits[100 * b + 7] == 1));
+    REQUIRE(std::isfinite(z[64 * b + 1]));
+  }
+  for (int64_t i = 0; i < 100; ++i) {
+    REQUIRE(std::isinf(dweight[i]) == (bits[i] == 1));
+    REQUIRE(std::isfinite(dweight[100 + i]));
+  }
 }
 
 TEST_CASE("sparse: the same bits for any number of threads") {
   Rng rng(3);
-  const Tensor x = two_valued(100, 784, .13, 0, 1, rng), w = rng.normal({200, 784});
-  const Tensor up = rng.normal({100, 200});
+  const Tensor w = rng.normal({200, 784}), up = rng.normal({100, 200});
   const int before = num_threads();
-  set_num_threads(1);
-  const Tensor y = linear(x, w, Tensor()), dw = matmul(up, x, true);
-  for (const int threads : {2, 3}) {
-    set_num_threads(threads);
-    check_equal(linear(x, w, Tensor()), y);
-    check_equal(matmul(up, x, true), dw);
+  for (const double share : {.13, .5}) {
+    const Tensor x = two_valued(100, 784, share, 0, 1, rng);
+    set_num_threads(1);
+    const Tensor y = linear(x, w, Tensor()), dw = matmul(up, x, true);
+    for (const int threads : {2, 3}) {
+      set_num_threads(threads);
+      check_equal(linear(x, w, Tensor()), y);
+      check_equal(matmul(up, x, true), dw);
+    }
   }
   set_num_threads(before);
 }
