@@ -19,9 +19,9 @@ int num_threads();
 /// Throws unless threads >= 1.
 void set_num_threads(int threads);
 
-/// Calls body(begin, end) for consecutive chunks of `grain` that cover [0, n). The first exception
-/// a chunk throws is rethrown here, after the others have ended. BLAS called in a chunk uses one
-/// thread.
+/// Calls body(begin, end) for consecutive chunks, of `grain` at most, that cover [0, n). The first
+/// exception a chunk throws is rethrown here, after the others have ended. BLAS called in a chunk
+/// uses one thread.
 void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& body);
 
 }  // namespace stflow

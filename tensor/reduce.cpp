@@ -57,8 +57,9 @@ real reduce_long_run(const real* x, int64_t n, RunKernel run) {
   const int64_t blocks = (n + kBlock - 1) / kBlock;
   if (blocks <= 1) return run(x, n);
   std::vector<real> partial(blocks);
-  parallel_for(n, kBlock, [&](int64_t begin, int64_t end) {
-    partial[begin / kBlock] = run(x + begin, end - begin);
+  parallel_for(blocks, 1, [&](int64_t block, int64_t) {
+    const int64_t begin = block * kBlock;
+    partial[block] = run(x + begin, std::min(kBlock, n - begin));
   });
   return run(partial.data(), blocks);
 }

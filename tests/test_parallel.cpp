@@ -37,14 +37,18 @@ std::vector<std::pair<int64_t, int64_t>> chunks_of(int64_t n, int64_t grain) {
 }  // namespace
 
 TEST_CASE("parallel_for: chunks cover the range once and do not depend on the number of threads") {
-  const std::vector<std::pair<int64_t, int64_t>> expected = {{0, 4}, {4, 8}, {8, 10}};
+  const std::vector<std::pair<int64_t, int64_t>> expected = {{0, 3}, {3, 6}, {6, 9}, {9, 10}};
   for (const int threads : {1, 2, 3, 8}) {
     CAPTURE(threads);
     const Threads scope(threads);
     CHECK(chunks_of(10, 4) == expected);
-    CHECK(chunks_of(8, 4).size() == 2);
+    CHECK(chunks_of(8, 4).size() == 4);
     CHECK(chunks_of(3, 4).size() == 1);
     CHECK(chunks_of(0, 4).empty());
+    CHECK(chunks_of(13, 1).size() == 13);
+    CHECK(chunks_of(20'000, 16'384) ==
+          std::vector<std::pair<int64_t, int64_t>>{
+              {0, 5008}, {5008, 10'016}, {10'016, 15'024}, {15'024, 20'000}});
   }
 }
 
@@ -87,7 +91,7 @@ TEST_CASE("parallel_for: loops of two threads of the program do not wait for eac
     });
   });
   while (blocked == 0) std::this_thread::yield();
-  CHECK(chunks_of(10, 4).size() == 3);
+  CHECK(chunks_of(10, 4).size() == 4);
   release = true;
   other.join();
 }
