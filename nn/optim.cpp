@@ -74,20 +74,24 @@ void add_adam_state(const std::vector<Var>& parameters, std::vector<NamedTensors
 // Steps are counted for each parameter, because one without a gradient is skipped.
 void adam_step(std::vector<Var>& parameters, std::vector<NamedTensors>& state,
                const AdamWOptions& o) {
+  std::vector<AdamUpdate> updates;
   for (size_t i = 0; i < parameters.size(); ++i) {
     if (!parameters[i].grad().defined()) continue;
     Tensor& step = state[i].at("step");
     fill_(step, step.item() + 1);
     const double t = step.item();
-    adam_update_(parameters[i].mutable_value(), state[i].at("exp_avg"), state[i].at("exp_avg_sq"),
-                 parameters[i].grad(),
-                 {.beta1 = o.beta1,
-                  .beta2 = o.beta2,
-                  .eps = o.eps,
-                  .rate = o.lr / (1 - std::pow(o.beta1, t)),
-                  .scale = std::sqrt(1 - std::pow(o.beta2, t)),
-                  .decay = o.lr * o.weight_decay});
+    updates.push_back({.value = &parameters[i].mutable_value(),
+                       .mean = &state[i].at("exp_avg"),
+                       .square = &state[i].at("exp_avg_sq"),
+                       .grad = &parameters[i].grad(),
+                       .beta1 = o.beta1,
+                       .beta2 = o.beta2,
+                       .eps = o.eps,
+                       .rate = o.lr / (1 - std::pow(o.beta1, t)),
+                       .scale = std::sqrt(1 - std::pow(o.beta2, t)),
+                       .decay = o.lr * o.weight_decay});
   }
+  adam_update_(updates);
 }
 
 }  // namespace

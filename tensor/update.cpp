@@ -1,7 +1,9 @@
 // update.cpp - see update.h.
 #include "tensor/update.h"
 
+#include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "tensor/parallel.h"
 #include "tensor/simd.h"
@@ -59,26 +61,38 @@ void sgd_update_(Tensor& value, Tensor& velocity, const Tensor& grad, const SgdU
   });
 }
 
-void adam_update_(Tensor& value, Tensor& mean, Tensor& square, const Tensor& grad,
-                  const AdamUpdate& update) {
-  CHECK_ARG(grad.shape() == value.shape() && mean.shape() == value.shape() &&
-                square.shape() == value.shape(),
-            "[adam_update_] shapes differ: value ", value.shape(), ", mean ", mean.shape(),
-            ", square ", square.shape(), ", grad ", grad.shape());
-  const AdamNumbers c{
-      .keep1 = static_cast<real>(update.beta1),
-      .add1 = static_cast<real>(1 - update.beta1),
-      .keep2 = static_cast<real>(update.beta2),
-      .add2 = static_cast<real>(1 - update.beta2),
-      .eps = static_cast<real>(update.eps),
-      .rate = static_cast<real>(update.rate),
-      .inverse_scale = static_cast<real>(1 / update.scale),
-      .shrink = static_cast<real>(1 - update.decay),
+void adam_update_(const std::vector<AdamUpdate>& updates) {
+  struct Piece {
+    const AdamUpdate* of;
+    int64_t begin, end;
   };
-  real *p = value.data(), *m = mean.data(), *s = square.data();
-  const real* g = grad.data();
-  parallel_for(value.numel(), kElementwiseGrain, [=](int64_t begin, int64_t end) {
-    adam_loop(p + begin, m + begin, s + begin, g + begin, end - begin, c);
+  constexpr int64_t kPiece = kElementwiseGrain / 4;
+  std::vector<Piece> pieces;
+  for (const AdamUpdate& u : updates) {
+    CHECK_ARG(u.grad->shape() == u.value->shape() && u.mean->shape() == u.value->shape() &&
+                  u.square->shape() == u.value->shape(),
+              "[adam_update_] shapes differ: value ", u.value->shape(), ", mean ", u.mean->shape(),
+              ", square ", u.square->shape(), ", grad ", u.grad->shape());
+    for (int64_t begin = 0, n = u.value->numel(); begin < n; begin += kPiece)
+      pieces.push_back({&u, begin, std::min(n, begin + kPiece)});
+  }
+  parallel_for(std::ssize(pieces), kElementwiseGrain / kPiece, [&](int64_t first, int64_t last) {
+    for (const Piece& piece : std::span(pieces).subspan(first, last - first)) {
+      const AdamUpdate& u = *piece.of;
+      const AdamNumbers c{
+          .keep1 = static_cast<real>(u.beta1),
+          .add1 = static_cast<real>(1 - u.beta1),
+          .keep2 = static_cast<real>(u.beta2),
+          .add2 = static_cast<real>(1 - u.beta2),
+          .eps = static_cast<real>(u.eps),
+          .rate = static_cast<real>(u.rate),
+          .inverse_scale = static_cast<real>(1 / u.scale),
+          .shrink = static_cast<real>(1 - u.decay),
+      };
+      adam_loop(u.value->data() + piece.begin, u.mean->data() + piece.begin,
+                u.square->data() + piece.begin, u.grad->data() + piece.begin,
+                piece.end - piece.begin, c);
+    }
   });
 }
 

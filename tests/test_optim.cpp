@@ -217,7 +217,9 @@ TEST_CASE("update loops: shapes that differ are refused") {
   Tensor a = Tensor::zeros({2}), b = Tensor::zeros({2});
   const Tensor c = Tensor::zeros({3});
   check_contains(message_of([&] { sgd_update_(a, b, c, {}); }), "[sgd_update_]", "grad [3]");
-  check_contains(message_of([&] { adam_update_(a, b, b, c, {}); }), "[adam_update_]", "grad [3]");
+  check_contains(
+      message_of([&] { adam_update_({{.value = &a, .mean = &b, .square = &b, .grad = &c}}); }),
+      "[adam_update_]", "grad [3]");
 }
 
 TEST_CASE("clip_grad_norm: large gradients are scaled to the limit, small ones are left alone") {
