@@ -11,6 +11,7 @@
 #include "tensor/parallel.h"
 
 #include <omp.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <atomic>
@@ -23,6 +24,7 @@
 #include <string>
 #include <system_error>
 #include <thread>
+#include <vector>
 
 #include "tensor/check.h"
 
@@ -149,6 +151,19 @@ class Loop {
   int64_t error_begin_ = 0;
 };
 
+/// With OMP_PROC_BIND a new thread inherits the one place its maker is bound to; lets this one run
+/// in all of OpenMP's places.
+void leave_inherited_place() {
+  cpu_set_t processors;
+  CPU_ZERO(&processors);
+  for (int place = 0; place < omp_get_num_places(); ++place) {
+    std::vector<int> ids(omp_get_place_num_procs(place));
+    omp_get_place_proc_ids(place, ids.data());
+    for (const int id : ids) CPU_SET(id, &processors);
+  }
+  if (CPU_COUNT(&processors) > 0) sched_setaffinity(0, sizeof processors, &processors);
+}
+
 thread_local bool in_a_chunk = false;
 
 /// Chunks of one size, a multiple of four of them, so that two or four threads get equal shares:
@@ -204,6 +219,7 @@ class Team {
   }
 
   [[noreturn]] void help() {
+    leave_inherited_place();
     omp_set_num_threads(1);  // for BLAS
     in_a_chunk = true;
     for (int seen = 0;;) {
