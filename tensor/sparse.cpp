@@ -129,13 +129,14 @@ Places places_of(const real* x, const Kind& kind, int64_t rows, int64_t columns)
   return places;
 }
 
-/// The same places column by column: bit r % 32 of mask[r / 32 * columns + c].
+/// The same places column by column, for columns [begin, end): bit r % 32 of
+/// mask[r / 32 * columns + c].
 STFLOW_CLONES void fill_masks(const real* x, real common, int64_t rows, int64_t columns,
-                              uint32_t* mask) {
+                              int64_t begin, int64_t end, uint32_t* mask) {
   for (int64_t r = 0; r < rows; ++r) {
     uint32_t* word = mask + r / 32 * columns;
     const uint32_t bit = uint32_t{1} << (r % 32);
-    for (int64_t c = 0; c < columns; ++c) word[c] |= x[r * columns + c] != common ? bit : 0;
+    for (int64_t c = begin; c < end; ++c) word[c] |= x[r * columns + c] != common ? bit : 0;
   }
 }
 
@@ -336,7 +337,9 @@ bool sparse_weight_gradient(const real* up, const real* x, real* dw, int64_t bat
     return true;
   }
   std::vector<uint32_t> masks((batch + 31) / 32 * inputs);
-  fill_masks(x, kind->common, batch, inputs, masks.data());
+  parallel_for(inputs, kElementwiseGrain / batch + 1, [&](int64_t begin, int64_t end) {
+    fill_masks(x, kind->common, batch, inputs, begin, end, masks.data());
+  });
   parallel_for((outputs + kGradientTile - 1) / kGradientTile, 1, [&](int64_t tile, int64_t) {
     const int64_t first = tile * kGradientTile, width = std::min(kGradientTile, outputs - first);
     Tensor packed({batch, kGradientTile});
