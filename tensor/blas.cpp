@@ -1,4 +1,5 @@
-// blas.cpp - matrix products: cut into panels, each one call of one-thread BLAS.
+// blas.cpp - matrix products: cut into panels, each one call of our own kernel where the processor
+// has AVX-512 (gemm_avx512.h), elsewhere of one-thread BLAS.
 //
 // Every product is a batch of row-major 2-D products. A large one is cut into panels of rows or
 // columns, several small ones are put into one chunk; both depend on the sizes alone. Then
@@ -16,7 +17,9 @@
 #include <limits>
 #include <type_traits>
 
+#include "tensor/gemm_avx512.h"
 #include "tensor/parallel.h"
+#include "tensor/simd.h"
 #include "tensor/sparse.h"
 
 namespace stflow {
@@ -24,7 +27,7 @@ namespace {
 
 constexpr double kPanelFlops = 1e6;  // about 10 us, ten times what handing out a chunk costs
 constexpr double kMaxPanels = 16;
-constexpr int64_t kPanelMultiple = 16;  // no panel edge inside a block of the BLAS kernels
+constexpr int64_t kPanelMultiple = 48;  // no panel edge inside a tile of the kernels
 
 std::atomic<double> total_seconds = 0, total_flops = 0;
 
@@ -83,6 +86,14 @@ void multiply_panel(const Products& p, int64_t index, int64_t row, int64_t rows,
   const real* a = p.a + index * p.a_stride + row * (p.transpose_a ? 1 : a_width);
   const real* b = p.b + index * p.b_stride + column * (p.transpose_b ? b_width : 1);
   real* c = p.c + (index * p.m + row) * p.n + column;
+  if (has_avx512()) {
+    const auto strided = [](const real* data, int64_t width, bool transposed) {
+      return Strided{data, transposed ? 1 : width, transposed ? width : 1};
+    };
+    gemm_avx512(rows, columns, p.k, strided(a, a_width, p.transpose_a),
+                strided(b, b_width, p.transpose_b), p.bias ? p.bias + column : nullptr, c, p.n);
+    return;
+  }
   if (p.k > 0) {
     gemm(CblasRowMajor, p.transpose_a ? CblasTrans : CblasNoTrans,
          p.transpose_b ? CblasTrans : CblasNoTrans, blas_int(rows), blas_int(columns),
@@ -206,7 +217,8 @@ std::string blas_description() {
   const char* threading = parallel == OPENBLAS_OPENMP   ? "OpenMP"
                           : parallel == OPENBLAS_THREAD ? "pthreads"
                                                         : "one thread";
-  return concat_message(openblas_get_config(), ", kernels ", openblas_get_corename(),
+  return concat_message(has_avx512() ? "products by stflow's AVX-512 kernel; " : "",
+                        openblas_get_config(), ", kernels ", openblas_get_corename(),
                         ", threading ", threading);
 }
 

@@ -1,8 +1,8 @@
 // blas.h - the matrix product; blas.cpp is the only file that talks to BLAS.
 //
-// The output is cut into fixed panels, each computed by one-thread sgemm (dgemm in a double build),
-// so that the bits do not depend on the number of threads. At our sizes it costs nothing: against
-// OpenBLAS's own threads it is clearly faster at batches of 50 and about even at 100 to 200.
+// The output is cut into fixed panels, each computed by one thread, so that the bits do not depend
+// on the number of threads: by our own kernel for floats where the processor has AVX-512, elsewhere
+// by sgemm (dgemm in a double build).
 #pragma once
 
 #include <string>
@@ -19,7 +19,8 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false, bool t
 /// x w^T + bias, with x [...,I], w [O,I], bias [O] or undefined -> [...,O].
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias);
 
-/// Which BLAS answers: library, version, kernels and threading, for manifests and bug reports.
+/// Who multiplies: our kernel or not, the BLAS library, its version, kernels and threading, for
+/// manifests and bug reports.
 std::string blas_description();
 /// True when OpenBLAS was loaded in its OpenMP flavour (others fight with our threads: see README).
 bool blas_uses_openmp();

@@ -164,6 +164,17 @@ void leave_inherited_place() {
   if (CPU_COUNT(&processors) > 0) sched_setaffinity(0, sizeof processors, &processors);
 }
 
+/// Moves this thread to another processor, if it may run on one, and leaves it free to move on.
+void leave_processor(int processor) {
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+  cpu_set_t others = allowed;
+  CPU_CLR(processor, &others);
+  if (CPU_COUNT(&others) == 0) return;
+  sched_setaffinity(0, sizeof others, &others);
+  sched_setaffinity(0, sizeof allowed, &allowed);
+}
+
 thread_local bool in_a_chunk = false;
 
 /// Chunks of one size, a multiple of four of them, so that two or four threads get equal shares:
@@ -195,6 +206,7 @@ class Team {
     if (helpers > size_) grow(helpers);
     // A helper says that it is inside before it reads loop_; we take loop_ away before we look who
     // is inside: either it finds no loop, or we see it and wait.
+    processor_ = sched_getcpu();
     loop_ = &loop;
     ++loops_;
     loops_.notify_all();
@@ -225,6 +237,9 @@ class Team {
     for (int seen = 0;;) {
       wait_for_change(loops_, seen);
       seen = loops_;
+      // Now and then the system wakes a helper where its caller runs and leaves it there, for as
+      // long as a second, while another processor is idle.
+      if (const int here = sched_getcpu(); here == processor_) leave_processor(here);
       ++inside_;  // before loop_ is read: run() looks at them in the other order
       Loop* loop = loop_;
       if (loop != nullptr && loop->take_seat()) loop->work(/*from_the_back=*/true);
@@ -235,8 +250,9 @@ class Team {
   std::mutex one_loop_;
   int size_ = 0;
   std::atomic<Loop*> loop_ = nullptr;
-  std::atomic<int> loops_ = 0;   // begun so far; helpers wait for it to change
-  std::atomic<int> inside_ = 0;  // helpers that may be touching *loop_
+  std::atomic<int> loops_ = 0;       // begun so far; helpers wait for it to change
+  std::atomic<int> processor_ = -1;  // where the last caller ran
+  std::atomic<int> inside_ = 0;      // helpers that may be touching *loop_
 };
 
 }  // namespace

@@ -26,11 +26,32 @@
 
 namespace stflow {
 
-// Eight numbers, a register of AVX2, which the compiler keeps there as it does not do with an
-// array; of sixteen it makes a mess where there is no AVX-512.
-using Vec8 = real __attribute__((vector_size(8 * sizeof(real)), aligned(alignof(real)), may_alias));
-inline const Vec8* vectors(const real* x) { return reinterpret_cast<const Vec8*>(x); }
-inline Vec8* vectors(real* x) { return reinterpret_cast<Vec8*>(x); }
+// Eight or sixteen numbers: as floats, a register of AVX2 or of AVX-512, where the compiler keeps
+// them as it does not do with an array. Of what does not fit the registers there are it makes a
+// mess, so a kernel is a template over the two, and STFLOW_AVX512 marks the copy for Wide, to be
+// called where has_avx512().
+struct Narrow {
+  using Vec =
+      real __attribute__((vector_size(8 * sizeof(real)), aligned(alignof(real)), may_alias));
+};
+struct Wide {
+  using Vec =
+      real __attribute__((vector_size(16 * sizeof(real)), aligned(alignof(real)), may_alias));
+};
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#define STFLOW_HAS_INTRINSICS 1
+#define STFLOW_AVX512 __attribute__((target("avx512f")))
+/// May functions for floats that are marked STFLOW_AVX512 be called here?
+inline bool has_avx512() {
+  static const bool has = std::is_same_v<real, float> && __builtin_cpu_supports("avx512f");
+  return has;
+}
+#else
+#define STFLOW_HAS_INTRINSICS 0
+#define STFLOW_AVX512
+constexpr bool has_avx512() { return false; }
+#endif
 
 }  // namespace stflow
 

@@ -1,0 +1,51 @@
+// row_sums.h - for each of many things, the sum of the rows it takes: what a matrix product with
+// bits comes to.
+//
+// A block of rows lies in a scratch buffer that fits the L1 cache, sum_tile() numbers of each row.
+// Where a thing takes few rows, each is looked up and added. Where it takes about half of them,
+// four at a time are (the "method of the four Russians", Arlazarov, Dinic, Kronrod & Faradzev
+// 1970): of four rows there are sixteen sums, which are written into a table once for all things.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "tensor/tensor.h"
+
+namespace stflow {
+
+/// Which of `rows` rows each of `items` things takes, block after block of rows.
+struct Choice {
+  int64_t items = 0, rows = 0;
+  bool coded = false;
+  /// Lists: thing i takes from block j the rows row[k] of the block, weight[k] times (empty: once),
+  /// for k from start[j * items + i] up to the next start.
+  std::vector<int32_t> start;
+  std::vector<uint8_t> row;
+  std::vector<real> weight;
+  /// Codes: bit r of code[i * groups + g] / 16 says whether thing i takes row 4 g + r. The codes of
+  /// a thing are a multiple of kCodesAtOnce.
+  std::vector<uint8_t> code;
+  int64_t groups = 0;
+
+  /// Rows in a block, the last one may have fewer.
+  int64_t block() const;
+};
+
+/// Each row of x [items,rows] takes the columns where it is not `common`; if `weighted`, as often
+/// as it is more than that.
+Choice choice_of_rows(const real* x, int64_t items, int64_t rows, real common, bool weighted,
+                      bool coded);
+/// Each column of x [rows,items] takes the rows where it is not `common`.
+Choice choice_of_columns(const real* x, int64_t rows, int64_t items, real common, bool weighted,
+                         bool coded);
+
+/// Numbers of a row that are added up at a time: 32 with AVX-512, else 16.
+int64_t sum_tile();
+
+/// sums [items,sum_tile()] = the sums of the rows from `first` on, a multiple of block(), that each
+/// thing takes; added to what is there unless `first` is 0. `packed` [block(),sum_tile()] holds the
+/// rows of the block; where it has fewer, zeros follow.
+void add_chosen_rows(const Choice& choice, int64_t first, const real* packed, real* sums);
+
+}  // namespace stflow

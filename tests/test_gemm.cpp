@@ -1,0 +1,65 @@
+// test_gemm.cpp - the kernels behind matrix products, against plain loops in double.
+#include <cmath>
+
+#include "tensor/gemm_avx512.h"
+#include "tensor/rng.h"
+#include "tensor/simd.h"
+#include "tensor/transpose.h"
+#include "tests/testing.h"
+
+using namespace stflow;
+
+TEST_CASE("gemm_avx512: every tail of a tile, every layout, with and without a bias") {
+  if (!has_avx512()) return;  // nothing calls it then
+  Rng rng(1);
+  for (const int64_t m : {1, 7, 8, 13, 50}) {
+    for (const int64_t n : {1, 15, 16, 17, 47, 48, 49, 96, 130}) {
+      for (const int64_t k : {0, 1, 5, 70}) {
+        for (int layout = 0; layout < 8; ++layout) {
+          CAPTURE(m);
+          CAPTURE(n);
+          CAPTURE(k);
+          CAPTURE(layout);
+          const bool a_transposed = layout & 1, b_transposed = layout & 2, has_bias = layout & 4;
+          const Tensor a = rng.normal({m * k}), b = rng.normal({k * n}), bias = rng.normal({n});
+          const Strided left{a.data(), a_transposed ? 1 : k, a_transposed ? m : 1};
+          const Strided right{b.data(), b_transposed ? 1 : n, b_transposed ? k : 1};
+          const int64_t c_row = n + 3;
+          Tensor c = Tensor::full({m, c_row}, 77);  // the three beside each row are not ours
+          gemm_avx512(m, n, k, left, right, has_bias ? bias.data() : nullptr, c.data(), c_row);
+          for (int64_t i = 0; i < m; ++i) {
+            for (int64_t j = 0; j < n; ++j) {
+              double sum = has_bias ? bias[j] : 0, size = std::abs(sum);
+              for (int64_t p = 0; p < k; ++p) {
+                const double term = double{left.data[i * left.row + p * left.column]} *
+                                    right.data[p * right.row + j * right.column];
+                sum += term;
+                size += std::abs(term);
+              }
+              REQUIRE(std::abs(c[i * c_row + j] - sum) <= 1e-6 * size);
+            }
+            for (int64_t j = n; j < c_row; ++j) REQUIRE(c[i * c_row + j] == 77);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("transpose_to: whole squares, tails and strides; nothing beside them is touched") {
+  Rng rng(2);
+  for (const int64_t rows : {1, 7, 8, 15, 16, 17, 40}) {
+    for (const int64_t columns : {1, 8, 16, 31, 33}) {
+      CAPTURE(rows);
+      CAPTURE(columns);
+      const int64_t from_stride = columns + 2, to_stride = rows + 3;
+      const Tensor from = rng.normal({rows, from_stride});
+      Tensor to = Tensor::full({columns, to_stride}, 77);
+      transpose_to(from.data(), from_stride, rows, columns, to.data(), to_stride);
+      for (int64_t j = 0; j < columns; ++j) {
+        for (int64_t i = 0; i < to_stride; ++i)
+          REQUIRE(to[j * to_stride + i] == (i < rows ? from[i * from_stride + j] : 77));
+      }
+    }
+  }
+}
