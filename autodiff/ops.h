@@ -62,7 +62,8 @@ Var transpose(const Var& x, int axis0 = -2, int axis1 = -1);
 Var slice(const Var& x, int axis, int64_t begin, int64_t end);  // positions [begin, end) of an axis
 Var select(const Var& x, int axis, int64_t index);              // one position; the axis disappears
 Var concat(const std::vector<Var>& parts, int axis);
-Var detach(const Var& x);  // the same value, no gradient
+Var stack(const std::vector<Var>& parts);  // parts of one shape along a new first axis
+Var detach(const Var& x);                  // the same value, no gradient
 
 // ---- matrices (ops_matrix.cpp) ----
 /// op(a) op(b), op transposing the last two axes if asked. [...,M,K] x [K,N] or [...,K,N] ->

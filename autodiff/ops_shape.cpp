@@ -48,6 +48,12 @@ Var concat(const std::vector<Var>& parts, int axis) {
                    });
 }
 
+Var stack(const std::vector<Var>& parts) {
+  std::vector<Var> rows;
+  for (const Var& part : parts) rows.push_back(reshape(part, part.shape().inserted(0, 1)));
+  return concat(rows, 0);
+}
+
 Var detach(const Var& x) { return x.detach(); }
 
 }  // namespace stflow

@@ -1,8 +1,8 @@
 // rebar.cpp - REINFORCE with a relaxed control variate (Tucker et al. 2017).
 //
 // Distributions: all (Poisson through a truncated one-hot). Unbiased for any eta and temperature T.
-// Evaluations: three, two of them with a gradient in z; 1 + 2 L calls for L layers. The cost must
-// be differentiable at relaxed samples.
+// Evaluations: three, two of them with a gradient in z, in two calls; 1 + 2 L in 1 + L calls for L
+// layers. The cost must be differentiable at relaxed samples.
 //     g = (f(b) - eta c(z~)) score(b) + eta d_a c(z) - eta d_a c(z~),   c(z) = f(soften(z, T))
 //
 // z, the perturbed parameter, hardens to b, so c(z) resembles f(b), and the gradient of its
@@ -13,8 +13,8 @@
 // z~ depends on `a` also through the probabilities in its noise; detaching those is the classic
 // mistake (71 % bias on bernoulli4).
 //
-// With several layers, f's layers above are sampled in the first call and relaxed in the other two,
-// at this layer's T, which they take as a constant when T is trained.
+// With several layers, f's layers above are sampled in the first call and relaxed in the other, at
+// this layer's T, which they take as a constant when T is trained.
 #include "estimators/rebar.h"
 
 #include <cmath>
@@ -35,12 +35,13 @@ Var relaxed_control_variate_estimate(const Distribution& q, const Scope& scope, 
   const Var z_given_b = here->perturbed_given(b, here->noise(scope.rng));
 
   const Var f = cost(b, scope);
-  const Var c_z = c(*here, z), c_given_b = c(*here, z_given_b);
-  const Var dc = grad({c_z}, {a}, /*create_graph=*/tune)[0];
-  const Var dc_given_b = grad({c_given_b}, {a}, /*create_graph=*/tune)[0];
+  // Both relaxed points are rows of one call, and their gradients are needed as a difference only.
+  const Var both = c(*here, stack({z, z_given_b}));
+  const Var c_z = select(both, 0, 0), c_given_b = select(both, 0, 1);
+  const Var dc = grad({c_z - c_given_b}, {a}, /*create_graph=*/tune)[0];
 
   const Var residual = f.detach() - (tune ? c_given_b : c_given_b.detach());
-  const Var ghat = per_row(residual) * Var(here->score(b)) + dc - dc_given_b;
+  const Var ghat = per_row(residual) * Var(here->score(b)) + dc;
   train_for_low_variance(ghat, parameters);
   return f + attach(q.param(), ghat.value());
 }

@@ -1,8 +1,8 @@
 // relax.cpp - RELAX (Grathwohl et al. 2018): REBAR's estimate with a learned control variate.
 //
 // Distributions: all. Unbiased for any network r. Evaluations: three, two of them with a gradient
-// in z; 1 + 2 L calls for L layers; for Poisson one. The cost must be differentiable at relaxed
-// samples (not for Poisson).
+// in z, in two calls; 1 + L calls for L layers; for Poisson one. The cost must be differentiable at
+// relaxed samples (not for Poisson).
 //     c(z) = eta f(soften(z, T)) + r(z),   g = (f(b) - c(z~)) score(b) + d_a c(z) - d_a c(z~)
 //
 // eta, T and r are trained together to make mean(|g|^2) small: a gradient of a gradient estimate,

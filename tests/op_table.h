@@ -159,6 +159,11 @@ inline std::vector<GradientRow> gradient_rows() {
          return square(concat({v[0], v[1], v[0]}, 0));
        },
        {any({2, 2}), any({1, 2})}},
+      {"stack",
+       [](Vars v) {
+         return square(stack({v[0], v[1]}));
+       },
+       {any({2, 3}), any({2, 3})}},
       {"concat axis -1",
        [](Vars v) {
          return square(concat({v[0], v[1]}, -1));
