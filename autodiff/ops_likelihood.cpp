@@ -1,23 +1,45 @@
 // ops_likelihood.cpp - log-likelihoods from unbounded parameters (logits, log rates), summed over
 // the last axis. Written with softplus and log-softmax, they stay finite wherever the result is.
 #include "autodiff/ops.h"
+#include "tensor/map.h"
 
 namespace stflow {
 
+namespace {
+
+// up (x - sigmoid(a)), the gradient of bernoulli_log_prob in the logits: one op, not four, because
+// REBAR and RELAX differentiate it again for every pixel.
+Var logits_gradient(const Var& up, const Var& logits, const Var& x, const Tensor& residual) {
+  return make_node("bernoulli_log_prob_grad", mul(up.value(), residual), {up, logits, x},
+                   [residual](const Var& out, const Var& g) -> std::vector<Var> {
+                     const Var &each = out.input(0), &a = out.input(1), &values = out.input(2);
+                     if (grad_enabled()) {
+                       const Var p = sigmoid(a);
+                       return {g * (values - p), -g * each * p * (1 - p), g * each};
+                     }
+                     const Tensor scaled = mul(g.value(), each.value());
+                     Var to_logits;
+                     if (out.wants(1)) {
+                       const auto slope = [](real s, real p) { return -s * p * (1 - p); };
+                       to_logits = Var(map(slope, scaled, sub(values.value(), residual)));
+                     }
+                     return {out.wants(0) ? g * Var(residual) : Var(), to_logits, Var(scaled)};
+                   });
+}
+
+}  // namespace
+
 Var bernoulli_log_prob(const Var& logits, const Var& x) {
-  // The derivative in the logits comes with the value; one to be differentiated again is written
-  // in ops.
-  Tensor residual;
+  Tensor residual;  // the derivative in the logits comes with the value
   const bool keep = grad_enabled() && logits.requires_grad();
   const Tensor value = bernoulli_log_prob(logits.value(), x.value(), keep ? &residual : nullptr);
-  return make_node(
-      "bernoulli_log_prob", value, {logits, x},
-      [residual](const Var& out, const Var& up) -> std::vector<Var> {
-        const Var &a = out.input(0), &values = out.input(1);
-        const Var each = reshape(up, up.shape().inserted(up.rank(), 1));
-        const auto slope = [&] { return grad_enabled() ? values - sigmoid(a) : Var(residual); };
-        return {out.wants(0) ? each * slope() : Var(), out.wants(1) ? each * a : Var()};
-      });
+  return make_node("bernoulli_log_prob", value, {logits, x},
+                   [residual](const Var& out, const Var& up) -> std::vector<Var> {
+                     const Var &a = out.input(0), &values = out.input(1);
+                     const Var each = reshape(up, up.shape().inserted(up.rank(), 1));
+                     return {out.wants(0) ? logits_gradient(each, a, values, residual) : Var(),
+                             out.wants(1) ? each * a : Var()};
+                   });
 }
 
 Var categorical_log_prob(const Var& logits, const Var& x) {

@@ -128,18 +128,38 @@ int64_t reduced_count(const Shape& shape, const Axes& axes) {
   return count;
 }
 
-STFLOW_CLONES real bernoulli_run(const real* a, const real* x, int64_t n) {
-  return simd::lane_sum(n, [=](int64_t i) { return x[i] * a[i] - simd::softplus(a[i]); });
+// sum_i x_i a_i - softplus(a_i), with softplus(a) = max(a, 0) + log(1 + e^-|a|). The arguments of
+// the logarithms are multiplied, 64 in a lane at most, so that 2^64 is the most there can be, and
+// one logarithm is taken of the product: dividing and logarithms are what costs here. What rounding
+// takes from 1 + e^-|a| is added by itself, as in log1p. If asked, x_i - sigmoid(a_i) comes with
+// it, by the same exponential.
+template <bool kResidual>
+inline __attribute__((always_inline)) real bernoulli_sum(const real* a, const real* x,
+                                                         real* __restrict residual, int64_t n) {
+  constexpr int64_t kFactors = 64 * simd::kLanes;
+  real total = 0, term[kFactors], argument[kFactors];
+  for (int64_t begin = 0; begin < n; begin += kFactors, a += kFactors, x += kFactors) {
+    const int64_t count = std::min(n - begin, kFactors);
+    for (int64_t i = 0; i < count; ++i) {
+      const real e = simd::exp(-std::abs(a[i])), u = 1 + e, inverse = 1 / u;
+      const real top = a[i] > 0 ? a[i] : 0, lost = (e - (u - 1)) * inverse;
+      if constexpr (kResidual) residual[begin + i] = x[i] - (a[i] > 0 ? 1 : e) * inverse;
+      term[i] = x[i] * a[i] - top - lost;
+      argument[i] = u;
+    }
+    total += simd::lane_sum(count, [&](int64_t i) { return term[i]; }) -
+             simd::lane_log_product(count, [&](int64_t i) { return argument[i]; });
+  }
+  return total;
 }
 
-// One exponential serves softplus(a) and sigmoid(a).
+STFLOW_CLONES real bernoulli_run(const real* a, const real* x, int64_t n) {
+  return bernoulli_sum<false>(a, x, nullptr, n);
+}
+
 STFLOW_CLONES real bernoulli_run_with_residual(const real* a, const real* x,
                                                real* __restrict residual, int64_t n) {
-  return simd::lane_sum(n, [=](int64_t i) {
-    const real e = simd::exp(-std::abs(a[i])), top = a[i] > 0 ? a[i] : 0;
-    residual[i] = x[i] - (a[i] > 0 ? 1 : e) / (1 + e);
-    return x[i] * a[i] - (top + simd::log1p_unit(e));
-  });
+  return bernoulli_sum<true>(a, x, residual, n);
 }
 
 }  // namespace
