@@ -2,8 +2,8 @@
 #include "tensor/row_sums.h"
 
 #include <algorithm>
-#include <numeric>
 
+#include "tensor/parallel.h"
 #include "tensor/simd.h"
 
 #if STFLOW_HAS_INTRINSICS
@@ -24,25 +24,26 @@ template <typename Width, bool kWeighted>
 inline __attribute__((always_inline)) void add_lists(const Choice& choice, int64_t first,
                                                      const real* packed, real* sums) {
   using Vec = typename Width::Vec;
-  const uint8_t* row = choice.row.data();
-  const real* weight = choice.weight.data();
-  const int32_t* start = choice.start.data() + first / kListBlock * choice.items;
+  const int64_t list = first / choice.block * choice.items;
+  const int32_t* count = choice.count.get() + list;
+  const uint8_t* place = choice.place.get() + list * choice.room;
+  const real* weight = kWeighted ? choice.weight.get() + list * choice.room : nullptr;
   const Vec* rows = reinterpret_cast<const Vec*>(packed);
   Vec* sum = reinterpret_cast<Vec*>(sums);
-  for (int64_t item = 0; item < choice.items; ++item, sum += 2) {
+  for (int64_t item = 0; item < choice.items; ++item, sum += 2, place += choice.room) {
     Vec a{}, b{}, c{}, d{};  // two rows at a time, for an addition waits for the one before
     const auto add = [&](Vec & left, Vec & right, int32_t k) __attribute__((always_inline)) {
-      const Vec* from = rows + 2 * int64_t{row[k]};
+      const Vec* from = rows + 2 * int64_t{place[k]};
       left += kWeighted ? weight[k] * from[0] : from[0];
       right += kWeighted ? weight[k] * from[1] : from[1];
     };
-    int32_t k = start[item];
-    const int32_t end = start[item + 1];
-    for (; k + 1 < end; k += 2) {
+    int32_t k = 0;
+    for (; k + 1 < count[item]; k += 2) {
       add(a, b, k);
       add(c, d, k + 1);
     }
-    if (k < end) add(a, b, k);
+    if (k < count[item]) add(a, b, k);
+    if constexpr (kWeighted) weight += choice.room;
     sum[0] = first == 0 ? a + c : sum[0] + (a + c);
     sum[1] = first == 0 ? b + d : sum[1] + (b + d);
   }
@@ -75,7 +76,7 @@ inline __attribute__((always_inline)) void add_codes(const Choice& choice, int64
   const Vec* rows = reinterpret_cast<const Vec*>(packed);
   Vec* table = reinterpret_cast<Vec*>(tables);
   for (int64_t g = 0; g < groups; ++g) fill_table<Width>(rows + 8 * g, table + 2 * kChoices * g);
-  const uint8_t* code = choice.code.data() + first / 4;
+  const uint8_t* code = choice.code.get() + first / 4;
   Vec* sum = reinterpret_cast<Vec*>(sums);
   for (int64_t item = 0; item < choice.items; ++item, sum += 2, code += stride) {
     Vec a{}, b{}, c{}, d{};
@@ -102,7 +103,7 @@ inline __attribute__((always_inline)) void add_chosen(const Choice& choice, int6
                                                       real* sums) {
   if (choice.coded) {
     add_codes<Width>(choice, first, packed, tables, sums);
-  } else if (choice.weight.empty()) {
+  } else if (!choice.weight) {
     add_lists<Width, false>(choice, first, packed, sums);
   } else {
     add_lists<Width, true>(choice, first, packed, sums);
@@ -121,26 +122,28 @@ STFLOW_CLONES void add_chosen_avx2(const Choice& choice, int64_t first, const re
 
 // ---- choices ----
 
-/// Where x [n] is not common; room for n + 16 is needed. Returns how many.
-int32_t find_others_plain(const real* x, int32_t n, real common, int32_t* found) {
+/// Where x [n] is not common, n at most 256; there must be room for n + 16. Returns how many.
+int32_t find_others_plain(const real* x, int32_t n, real common, uint8_t* found) {
   int32_t count = 0;
   for (int32_t i = 0; i < n; ++i) {  // written always, kept if it counts
-    found[count] = i;
+    found[count] = static_cast<uint8_t>(i);
     count += x[i] != common;
   }
   return count;
 }
 
 #if STFLOW_HAS_INTRINSICS
-STFLOW_AVX512 int32_t find_others_avx512(const float* x, int32_t n, float common, int32_t* found) {
+STFLOW_AVX512 int32_t find_others_avx512(const float* x, int32_t n, float common, uint8_t* found) {
   int32_t count = 0;
   __m512i places = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   const __m512 same = _mm512_set1_ps(common);
   for (int32_t i = 0; i < n; i += 16) {
     const auto inside = static_cast<__mmask16>(i + 16 <= n ? 0xffff : (1 << (n - i)) - 1);
-    const __mmask16 other =
-        _mm512_mask_cmp_ps_mask(inside, _mm512_maskz_loadu_ps(inside, x + i), same, _CMP_NEQ_UQ);
-    _mm512_storeu_si512(found + count, _mm512_maskz_compress_epi32(other, places));
+    const __m512 numbers = _mm512_maskz_loadu_ps(inside, x + i);
+    const __mmask16 other = _mm512_mask_cmp_ps_mask(inside, numbers, same, _CMP_NEQ_UQ);
+    _mm_storeu_si128(
+        reinterpret_cast<__m128i*>(found + count),
+        _mm512_maskz_cvtepi32_epi8(0xffff, _mm512_maskz_compress_epi32(other, places)));
     count += __builtin_popcount(other);
     places = _mm512_add_epi32(places, _mm512_set1_epi32(16));
   }
@@ -148,17 +151,13 @@ STFLOW_AVX512 int32_t find_others_avx512(const float* x, int32_t n, float common
 }
 #endif
 
-int32_t find_others(const real* x, int64_t n, real common, std::vector<int32_t>& found) {
+int32_t find_others(const real* x, int64_t n, real common, uint8_t* found) {
 #if STFLOW_HAS_INTRINSICS
   if constexpr (std::is_same_v<real, float>) {
-    if (has_avx512()) return find_others_avx512(x, static_cast<int32_t>(n), common, found.data());
+    if (has_avx512()) return find_others_avx512(x, static_cast<int32_t>(n), common, found);
   }
 #endif
-  return find_others_plain(x, static_cast<int32_t>(n), common, found.data());
-}
-
-STFLOW_CLONES void count_others(const real* x, int64_t n, real common, int32_t* counts) {
-  for (int64_t i = 0; i < n; ++i) counts[i] += x[i] != common;
+  return find_others_plain(x, static_cast<int32_t>(n), common, found);
 }
 
 /// code[i] |= bit where x[i] is not common.
@@ -166,91 +165,104 @@ STFLOW_CLONES void set_bits(const real* x, int64_t n, real common, uint8_t bit, 
   for (int64_t i = 0; i < n; ++i) code[i] |= x[i] != common ? bit : 0;
 }
 
-int64_t groups_of(int64_t rows) {
-  return (rows + 4 * kCodesAtOnce - 1) / (4 * kCodesAtOnce) * kCodesAtOnce;
-}
-
-/// The bit of row r in the code of its group.
-uint8_t bit_of(int64_t r) { return static_cast<uint8_t>(16 << (r % 4)); }
-
-}  // namespace
-
-int64_t Choice::block() const { return coded ? 4 * kGroupBlock : kListBlock; }
-
-Choice choice_of_rows(const real* x, int64_t items, int64_t rows, real common, bool weighted,
-                      bool coded) {
+/// An empty choice, with memory for what it is to hold.
+Choice make_choice(int64_t items, int64_t rows, bool weighted, bool coded) {
   Choice choice;
   choice.items = items;
   choice.rows = rows;
   choice.coded = coded;
+  choice.block = coded ? 4 * kGroupBlock : std::min(rows, kListBlock);
   if (coded) {
-    choice.groups = groups_of(rows);
-    choice.code.resize(choice.groups * items);
-    for (int64_t item = 0; item < items; ++item) {
-      const real* bits = x + item * rows;
-      uint8_t* code = choice.code.data() + item * choice.groups;
-      int64_t r = 0;
-      for (; r + 4 <= rows; r += 4) {
-        code[r / 4] =
-            static_cast<uint8_t>((bits[r] != common) << 4 | (bits[r + 1] != common) << 5 |
-                                 (bits[r + 2] != common) << 6 | (bits[r + 3] != common) << 7);
-      }
-      for (; r < rows; ++r) code[r / 4] |= bits[r] != common ? bit_of(r) : 0;
-    }
+    constexpr int64_t kRows = 4 * kCodesAtOnce;
+    choice.groups = (rows + kRows - 1) / kRows * kCodesAtOnce;
+    choice.code = std::make_unique<uint8_t[]>(choice.groups * items);
     return choice;
   }
-  std::vector<int32_t> found(kListBlock + 16);
-  choice.start.push_back(0);
-  for (int64_t first = 0; first < rows; first += kListBlock) {
-    for (int64_t item = 0; item < items; ++item) {
-      const real* from = x + item * rows + first;
-      const int32_t count = find_others(from, std::min(kListBlock, rows - first), common, found);
-      choice.row.insert(choice.row.end(), found.begin(), found.begin() + count);
-      choice.start.push_back(static_cast<int32_t>(choice.row.size()));
-      for (int32_t i = 0; i < count && weighted; ++i)
-        choice.weight.push_back(from[found[i]] - common);
+  const int64_t lists = (rows + choice.block - 1) / choice.block * items;
+  choice.room = choice.block + 16;
+  choice.count = std::make_unique<int32_t[]>(lists);
+  choice.place = std::make_unique_for_overwrite<uint8_t[]>(lists * choice.room);
+  if (weighted) choice.weight = std::make_unique_for_overwrite<real[]>(lists * choice.room);
+  return choice;
+}
+
+void take_row(Choice& choice, int64_t item, const real* x, real common) {
+  for (int64_t first = 0; first < choice.rows; first += choice.block) {
+    const int64_t list = first / choice.block * choice.items + item;
+    uint8_t* place = choice.place.get() + list * choice.room;
+    const int64_t size = std::min(choice.block, choice.rows - first);
+    choice.count[list] = find_others(x + first, size, common, place);
+    for (int32_t k = 0; k < choice.count[list] && choice.weight; ++k)
+      choice.weight[list * choice.room + k] = x[first + place[k]] - common;
+  }
+}
+
+void take_row_as_codes(Choice& choice, int64_t item, const real* x, real common) {
+  uint8_t* code = choice.code.get() + item * choice.groups;
+  int64_t r = 0;
+  for (; r + 4 <= choice.rows; r += 4) {
+    code[r / 4] = static_cast<uint8_t>((x[r] != common) << 4 | (x[r + 1] != common) << 5 |
+                                       (x[r + 2] != common) << 6 | (x[r + 3] != common) << 7);
+  }
+  for (; r < choice.rows; ++r) code[r / 4] |= x[r] != common ? 16 << r % 4 : 0;
+}
+
+/// Columns [begin, end) of x, at most 256.
+void take_columns(Choice& choice, int64_t begin, int64_t end, const real* x, real common) {
+  uint8_t found[kListBlock + 16];
+  for (int64_t first = 0; first < choice.rows; first += choice.block) {
+    const int64_t list = first / choice.block * choice.items + begin, room = choice.room;
+    int32_t* count = choice.count.get() + list;
+    uint8_t* place = choice.place.get() + list * room;
+    real* weight = choice.weight ? choice.weight.get() + list * room : nullptr;
+    const int64_t rows = std::min(choice.block, choice.rows - first);
+    for (int64_t r = 0; r < rows; ++r) {
+      const real* row = x + (first + r) * choice.items + begin;
+      const int32_t others = find_others(row, end - begin, common, found);
+      for (int32_t k = 0; k < others; ++k) {
+        const int64_t at = found[k] * room + count[found[k]]++;
+        place[at] = static_cast<uint8_t>(r);
+        if (weight) weight[at] = row[found[k]] - common;
+      }
     }
   }
+}
+
+void take_columns_as_codes(Choice& choice, int64_t begin, int64_t end, const real* x, real common) {
+  uint8_t code[kListBlock];
+  for (int64_t first = 0; first < choice.rows; first += 4) {
+    std::fill_n(code, end - begin, uint8_t{0});
+    for (int64_t r = first; r < std::min(first + 4, choice.rows); ++r)
+      set_bits(x + r * choice.items + begin, end - begin, common, static_cast<uint8_t>(16 << r % 4),
+               code);
+    for (int64_t item = begin; item < end; ++item)
+      choice.code[item * choice.groups + first / 4] = code[item - begin];
+  }
+}
+
+constexpr int64_t kNumbersAtLeast = 8192;  // that a thread looks at
+
+}  // namespace
+
+Choice choice_of_rows(const real* x, int64_t items, int64_t rows, real common, bool weighted,
+                      bool coded) {
+  Choice choice = make_choice(items, rows, weighted, coded);
+  parallel_for(items, kNumbersAtLeast / rows + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t item = begin; item < end; ++item)
+      (coded ? take_row_as_codes : take_row)(choice, item, x + item * rows, common);
+  });
   return choice;
 }
 
 Choice choice_of_columns(const real* x, int64_t rows, int64_t items, real common, bool weighted,
                          bool coded) {
-  Choice choice;
-  choice.items = items;
-  choice.rows = rows;
-  choice.coded = coded;
-  if (coded) {
-    choice.groups = groups_of(rows);
-    choice.code.resize(choice.groups * items);
-    std::vector<uint8_t> code(items);  // of one group
-    for (int64_t first = 0; first < rows; first += 4) {
-      std::ranges::fill(code, uint8_t{0});
-      for (int64_t r = first; r < std::min(first + 4, rows); ++r)
-        set_bits(x + r * items, items, common, bit_of(r), code.data());
-      for (int64_t item = 0; item < items; ++item)
-        choice.code[item * choice.groups + first / 4] = code[item];
-    }
-    return choice;
-  }
-  // Counted first, so that each thing's places can be written where they belong.
-  const int64_t blocks = (rows + kListBlock - 1) / kListBlock;
-  choice.start.resize(blocks * items + 1);
-  for (int64_t r = 0; r < rows; ++r)
-    count_others(x + r * items, items, common, choice.start.data() + 1 + r / kListBlock * items);
-  std::partial_sum(choice.start.begin(), choice.start.end(), choice.start.begin());
-  choice.row.resize(choice.start.back());
-  if (weighted) choice.weight.resize(choice.start.back());
-  std::vector<int32_t> next(choice.start.begin(), choice.start.end() - 1), found(items + 16);
-  for (int64_t r = 0; r < rows; ++r, x += items) {
-    const int32_t count = find_others(x, items, common, found);
-    int32_t* place = next.data() + r / kListBlock * items;
-    for (int32_t i = 0; i < count; ++i) {
-      const int32_t at = place[found[i]]++;
-      choice.row[at] = static_cast<uint8_t>(r % kListBlock);
-      if (weighted) choice.weight[at] = x[found[i]] - common;
-    }
-  }
+  Choice choice = make_choice(items, rows, weighted, coded);
+  const int64_t grain = std::min(kListBlock, kNumbersAtLeast / rows + 1);
+  parallel_for(items, grain, [&](int64_t begin, int64_t end) {
+    for (; begin < end; begin += kListBlock)
+      (coded ? take_columns_as_codes : take_columns)(choice, begin,
+                                                     std::min(begin + kListBlock, end), x, common);
+  });
   return choice;
 }
 

@@ -8,7 +8,7 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
+#include <memory>
 
 #include "tensor/tensor.h"
 
@@ -18,18 +18,19 @@ namespace stflow {
 struct Choice {
   int64_t items = 0, rows = 0;
   bool coded = false;
-  /// Lists: thing i takes from block j the rows row[k] of the block, weight[k] times (empty: once),
-  /// for k from start[j * items + i] up to the next start.
-  std::vector<int32_t> start;
-  std::vector<uint8_t> row;
-  std::vector<real> weight;
-  /// Codes: bit r of code[i * groups + g] / 16 says whether thing i takes row 4 g + r. The codes of
-  /// a thing are a multiple of kCodesAtOnce.
-  std::vector<uint8_t> code;
-  int64_t groups = 0;
+  int64_t block = 0;  // rows in a block; the last one may have fewer
 
-  /// Rows in a block, the last one may have fewer.
-  int64_t block() const;
+  /// Lists: of block j, thing i takes count[j * items + i] rows. Their places in the block are at
+  /// place + (j * items + i) * room, and at weight + ... how often each is taken (null: once).
+  int64_t room = 0;
+  std::unique_ptr<int32_t[]> count;
+  std::unique_ptr<uint8_t[]> place;
+  std::unique_ptr<real[]> weight;
+
+  /// Codes: a byte for each four rows, `groups` for each thing; bit 4 + r says whether row r of the
+  /// four is taken.
+  int64_t groups = 0;
+  std::unique_ptr<uint8_t[]> code;
 };
 
 /// Each row of x [items,rows] takes the columns where it is not `common`; if `weighted`, as often
@@ -43,9 +44,9 @@ Choice choice_of_columns(const real* x, int64_t rows, int64_t items, real common
 /// Numbers of a row that are added up at a time: 32 with AVX-512, else 16.
 int64_t sum_tile();
 
-/// sums [items,sum_tile()] = the sums of the rows from `first` on, a multiple of block(), that each
-/// thing takes; added to what is there unless `first` is 0. `packed` [block(),sum_tile()] holds the
-/// rows of the block; where it has fewer, zeros follow.
+/// sums [items,sum_tile()] = the sums of the rows from `first` on, a multiple of choice.block, that
+/// each thing takes; added to what is there unless `first` is 0. `packed` [block,sum_tile()] holds
+/// the rows of the block; where it has fewer, zeros follow.
 void add_chosen_rows(const Choice& choice, int64_t first, const real* packed, real* sums);
 
 }  // namespace stflow

@@ -125,7 +125,7 @@ struct TileSums {
 /// `pack`(begin, count, to) writes the tile's numbers of rows [begin, begin + count) to `to`.
 template <typename Pack>
 TileSums sum_tile_of(const Choice& choice, real common, int64_t width, Pack pack) {
-  const int64_t tile = sum_tile(), block = choice.block();
+  const int64_t tile = sum_tile(), block = choice.block;
   TileSums result{.sums = Tensor({choice.items, tile})};
   Tensor packed({block, tile});
   if (width < tile) fill_(packed, 0);  // what lies beside the tile is added up as well
