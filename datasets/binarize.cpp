@@ -11,20 +11,36 @@ namespace stflow {
 
 void draw_pixels(const uint8_t* grey, int64_t count, uint64_t seed, uint64_t stream, int64_t image,
                  uint8_t* drawn) {
+  // Four pixels share a block of random words. Most blocks of a digit are black or white and need
+  // none; of the others many are computed side by side.
   const auto is_certain = [](uint8_t value) { return value == 0 || value == 255; };
+  PhiloxBlocks blocks = {};
+  int64_t begins[PhiloxBlocks::kCount];
+  int waiting = 0;
+  const auto draw_waiting = [&] {
+    philox4x32(blocks, noise_key(seed));
+    for (int block = 0; block < waiting; ++block) {
+      const int64_t begin = begins[block];
+      for (int64_t i = begin; i < std::min(begin + 4, count); ++i) {
+        // word / 2^32 < grey / 255, in exact arithmetic
+        const uint64_t word = blocks.word[i - begin][block];
+        drawn[i] = word * 255 < uint64_t{grey[i]} << 32 ? 255 : 0;
+      }
+    }
+    waiting = 0;
+  };
   for (int64_t begin = 0; begin < count; begin += 4) {
     const int64_t end = std::min(begin + 4, count);
-    if (std::all_of(grey + begin, grey + end, is_certain)) {  // most of MNIST
+    if (std::all_of(grey + begin, grey + end, is_certain)) {
       std::copy(grey + begin, grey + end, drawn + begin);
       continue;
     }
-    const std::array<uint32_t, 4> words = noise_words(seed, stream, image, begin / 4);
-    for (int64_t i = begin; i < end; ++i) {
-      // word / 2^32 < grey / 255, in exact arithmetic
-      const uint64_t word = words[static_cast<size_t>(i - begin)];
-      drawn[i] = word * 255 < uint64_t{grey[i]} << 32 ? 255 : 0;
-    }
+    const std::array<uint32_t, 4> counter = noise_counter(stream, image, begin / 4);
+    for (size_t w = 0; w < 4; ++w) blocks.word[w][waiting] = counter[w];
+    begins[waiting++] = begin;
+    if (waiting == PhiloxBlocks::kCount) draw_waiting();
   }
+  if (waiting > 0) draw_waiting();
 }
 
 Dataset binarize(const Dataset& dataset, Binarize mode) {

@@ -2,7 +2,6 @@
 #include "datasets/data_loader.h"
 
 #include <algorithm>
-#include <array>
 #include <limits>
 #include <numeric>
 #include <utility>
@@ -10,6 +9,7 @@
 #include "datasets/binarize.h"
 #include "datasets/noise.h"
 #include "tensor/parallel.h"
+#include "tensor/simd.h"
 
 namespace stflow {
 namespace {
@@ -20,18 +20,13 @@ uint32_t checked_epoch(int64_t number) {
   return static_cast<uint32_t>(number);
 }
 
-/// Numbers a thread assembles at least: a usual batch of bytes is too small to wake a second one
-/// (20 us for 50 digits), but drawing takes ten times as long.
+/// Numbers a thread assembles at least: a usual batch of bytes is too small to wake a second one,
+/// but drawing takes ten times as long.
 constexpr int64_t kGrain = 4 * kElementwiseGrain, kDrawGrain = kElementwiseGrain / 2;
 
 /// byte / 255 for every byte.
-const std::array<real, 256>& unit_values() {
-  static const std::array<real, 256> table = [] {
-    std::array<real, 256> values;
-    for (size_t byte = 0; byte < 256; ++byte) values[byte] = static_cast<real>(byte) / 255;
-    return values;
-  }();
-  return table;
+STFLOW_CLONES void to_unit_interval(const uint8_t* bytes, int64_t n, real* values) {
+  for (int64_t i = 0; i < n; ++i) values[i] = static_cast<real>(bytes[i]) / 255;
 }
 
 }  // namespace
@@ -77,7 +72,6 @@ Batch DataLoader::gather(std::vector<int64_t> indices, int64_t epoch) const {
   real* labels = batch.labels.data();
   const bool draw = dataset_.binarization == Binarize::dynamic;
   const uint64_t stream = noise_stream(NoiseUse::binarize, dataset_.split, checked_epoch(epoch));
-  const std::array<real, 256>& values = unit_values();
 
   const int64_t grain = std::max<int64_t>(1, (draw ? kDrawGrain : kGrain) / features);
   parallel_for(count, grain, [&](int64_t begin, int64_t end) {
@@ -90,8 +84,7 @@ Batch DataLoader::gather(std::vector<int64_t> indices, int64_t epoch) const {
         draw_pixels(bytes, features, options_.seed, stream, row, drawn.data());
         bytes = drawn.data();
       }
-      std::transform(bytes, bytes + features, x + i * features,
-                     [&values](uint8_t byte) { return values[byte]; });
+      to_unit_interval(bytes, features, x + i * features);
       labels[i] = static_cast<real>(dataset_.label(index));
     }
   });

@@ -66,7 +66,8 @@ class Noise {
       : seed_(seed), stream_(stream), image_(image) {}
 
   double between(double low, double high) {
-    if (next_ % 4 == 0) words_ = noise_words(seed_, stream_, image_, next_ / 4);
+    if (next_ % 4 == 0)
+      words_ = philox4x32(noise_counter(stream_, image_, next_ / 4), noise_key(seed_));
     return low + (high - low) * words_[static_cast<size_t>(next_++ % 4)] * 0x1p-32;
   }
 

@@ -21,14 +21,14 @@ inline uint64_t noise_stream(NoiseUse use, Split split, uint32_t epoch) {
   return uint64_t{purpose} << 32 | epoch;
 }
 
-/// Four random words: block `block` of image `image` in such a stream.
-inline std::array<uint32_t, 4> noise_words(uint64_t seed, uint64_t stream, int64_t image,
-                                           int64_t block) {
-  const auto low = [](uint64_t x) { return static_cast<uint32_t>(x); };
-  const auto high = [](uint64_t x) { return static_cast<uint32_t>(x >> 32); };
-  return philox4x32(
-      {static_cast<uint32_t>(block), static_cast<uint32_t>(image), low(stream), high(stream)},
-      {low(seed), high(seed)});
+/// Where block `block` of image `image` in such a stream is in the generator's sequence: four
+/// random words are philox4x32(noise_counter(...), noise_key(seed)).
+inline std::array<uint32_t, 4> noise_counter(uint64_t stream, int64_t image, int64_t block) {
+  return {static_cast<uint32_t>(block), static_cast<uint32_t>(image), static_cast<uint32_t>(stream),
+          static_cast<uint32_t>(stream >> 32)};
+}
+inline std::array<uint32_t, 2> noise_key(uint64_t seed) {
+  return {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)};
 }
 
 }  // namespace stflow

@@ -1,5 +1,7 @@
 #include "estimators/bernoulli.h"
 
+#include "tensor/map.h"
+
 namespace stflow {
 namespace {
 
@@ -20,7 +22,8 @@ std::unique_ptr<Distribution> Bernoulli::with_param(const Var& logits) const {
 }
 
 Tensor Bernoulli::sample(Rng& rng) const {
-  return greater(sigmoid(logits().value()), rng.uniform(logits().shape()));
+  return map([](real a, real u) { return simd::sigmoid(a) > u ? real(1) : real(0); },
+             logits().value(), rng.uniform(logits().shape()));
 }
 
 Tensor Bernoulli::score(const Tensor& z) const { return sub(z, sigmoid(logits().value())); }

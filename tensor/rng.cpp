@@ -1,8 +1,8 @@
 // rng.cpp - Philox4x32-10, and the laws made from its words.
 //
 // Number i of a stream is word i % 4 of block i / 4; the block's counter is (i / 4, stream) and its
-// key the seed. Filling a tensor computes many blocks side by side in arrays, which compilers turn
-// into vector code. The constants are those of Random123, whose known answers are tested.
+// key the seed. Filling a tensor computes many blocks side by side. The constants are those of
+// Random123, whose known answers are tested.
 #include "tensor/rng.h"
 
 #include <algorithm>
@@ -21,7 +21,7 @@ namespace {
 constexpr int kRounds = 10;
 constexpr uint32_t kMultiplier0 = 0xD2511F53, kMultiplier1 = 0xCD9E8D57;
 constexpr uint32_t kKeyStep0 = 0x9E3779B9, kKeyStep1 = 0xBB67AE85;
-constexpr int kLanes = 32;  // blocks computed side by side
+constexpr int kLanes = PhiloxBlocks::kCount;
 
 constexpr uint32_t low_half(uint64_t x) { return static_cast<uint32_t>(x); }
 constexpr uint32_t high_half(uint64_t x) { return static_cast<uint32_t>(x >> 32); }
@@ -37,20 +37,26 @@ inline void philox_round(uint32_t& c0, uint32_t& c1, uint32_t& c2, uint32_t& c3,
   c3 = low_half(product0);
 }
 
+inline __attribute__((always_inline)) void philox_lanes(PhiloxBlocks& blocks, uint32_t k0,
+                                                        uint32_t k1) {
+  auto& [c0, c1, c2, c3] = blocks.word;
+  for (int round = 0; round < kRounds; ++round, k0 += kKeyStep0, k1 += kKeyStep1) {
+    for (int i = 0; i < kLanes; ++i) philox_round(c0[i], c1[i], c2[i], c3[i], k0, k1);
+  }
+}
+
 /// Uniforms number 4 block, ..., 4 (block + kLanes) - 1 of a stream.
 STFLOW_CLONES
 void uniform_lanes(uint64_t seed, uint64_t stream, uint64_t block, real* out) {
-  uint32_t c0[kLanes], c1[kLanes], c2[kLanes], c3[kLanes];
+  PhiloxBlocks blocks;
+  auto& [c0, c1, c2, c3] = blocks.word;
   for (int i = 0; i < kLanes; ++i) {
     c0[i] = low_half(block + i);
     c1[i] = high_half(block + i);
     c2[i] = low_half(stream);
     c3[i] = high_half(stream);
   }
-  uint32_t k0 = low_half(seed), k1 = high_half(seed);
-  for (int round = 0; round < kRounds; ++round, k0 += kKeyStep0, k1 += kKeyStep1) {
-    for (int i = 0; i < kLanes; ++i) philox_round(c0[i], c1[i], c2[i], c3[i], k0, k1);
-  }
+  philox_lanes(blocks, low_half(seed), high_half(seed));
   // (2 k + 1) 2^-24 with k the top 23 bits. Signed, because vector units convert those directly.
   const auto to_uniform = [](uint32_t word) {
     return static_cast<real>(static_cast<int32_t>(word >> 8 | 1)) * real(0x1p-24);
@@ -106,6 +112,10 @@ std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter, std::array<u
     philox_round(c0, c1, c2, c3, key[0], key[1]);
   }
   return counter;
+}
+
+STFLOW_CLONES void philox4x32(PhiloxBlocks& blocks, std::array<uint32_t, 2> key) {
+  philox_lanes(blocks, key[0], key[1]);
 }
 
 Rng Rng::replay(std::vector<Tensor> noise) {

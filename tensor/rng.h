@@ -18,6 +18,14 @@ namespace stflow {
 /// One block of Philox4x32 with 10 rounds.
 std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key);
 
+/// Many blocks side by side, which is vector code: word w of block i is word[w][i], before a
+/// counter and then its four random words.
+struct PhiloxBlocks {
+  static constexpr int kCount = 32;
+  uint32_t word[4][kCount];
+};
+void philox4x32(PhiloxBlocks& blocks, std::array<uint32_t, 2> key);
+
 class Rng {
  public:
   struct State {
