@@ -122,15 +122,15 @@ $(PROGRAMS): $(OUT)/%: $(OUT)/obj/examples/%.o $(COMMON) $(LIB)
 
 # LibTorch, a peer to be measured against, never needed to build.
 TORCH := $(wildcard /usr/include/torch/csrc/api/include/torch/torch.h)
-ifneq ($(TORCH),)
-  TORCH_LIBS := -ltorch -ltorch_cpu -lc10
-$(OUT)/obj/tests/bench/torch_steps.o: CXXFLAGS += -DSTFLOW_BENCH_TORCH \
-  -isystem /usr/include/torch/csrc/api/include -Wno-shadow
-endif
+TORCH_BENCH := $(if $(TORCH),$(OUT)/bench_torch)
+$(OUT)/obj/tests/bench/bench_torch.o: CXXFLAGS += -isystem /usr/include/torch/csrc/api/include -Wno-shadow
+$(OUT)/bench_torch: LIBS += -ltorch -ltorch_cpu -lc10
 
-$(OUT)/bench: $(call object,$(BENCH_SRC)) $(COMMON) $(LIB) $(OUT)/objects
+$(OUT)/bench: $(call object,$(filter-out tests/bench/bench_torch.cpp,$(BENCH_SRC)))
+$(OUT)/bench_torch: $(call object,tests/bench/bench_torch.cpp tests/bench/job.cpp)
+$(OUT)/bench $(OUT)/bench_torch: $(COMMON) $(LIB) $(OUT)/objects
 	$(call say,LINK,$@)
-	$(Q)$(LINK) $(filter %.o,$^) $(COMMON) $(LIB) $(LIBS) $(TORCH_LIBS) -o $@
+	$(Q)$(LINK) $(filter %.o,$^) $(COMMON) $(LIB) $(LIBS) -o $@
 
 $(TESTS): $(call object,$(TEST_SRC)) $(COMMON) $(LIB) $(OUT)/objects
 	$(call say,LINK,$@)
@@ -146,7 +146,7 @@ $(OUT)/flags $(OUT)/objects: FORCE
 -include $(patsubst %.o,%.d,$(call object,$(CPP)))
 
 bench: ## how long a training step takes, beside LibTorch's if libtorch-dev is there (minutes)
-	+@$(SUBMAKE) $(OUT)/bench
+	+@$(SUBMAKE) $(OUT)/bench $(TORCH_BENCH)
 	$(OUT)/bench
 
 bench-instructions: ## machine instructions of a training step, counted by callgrind (minutes)

@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <exception>
 #include <filesystem>
@@ -199,11 +200,22 @@ class Team {
   }
 
   /// Runs the loop with the help of up to `helpers` threads. Does nothing and returns false while
-  /// another thread's loop is being run.
+  /// another thread's loop is being run, or where help would not help.
   bool run(Loop& loop, int helpers) {
     const std::unique_lock lock(one_loop_, std::try_to_lock);
     if (!lock) return false;
     if (helpers > size_) grow(helpers);
+    if (const auto now = Clock::now(); now > next_look_)
+      next_look_ = now + (look_for_distance() ? kBetweenLooks : kBetweenTries);
+    if (far_apart_) return false;
+    share(loop);
+    return true;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void share(Loop& loop) {
     // A helper says that it is inside before it reads loop_; we take loop_ away before we look who
     // is inside: either it finds no loop, or we see it and wait.
     processor_ = sched_getcpu();
@@ -214,10 +226,39 @@ class Team {
     loop_ = nullptr;
     // Whoever comes now finds no loop; those inside still run the chunks they took.
     for (int inside; (inside = inside_) != 0;) wait_for_change(inside_, inside);
+  }
+
+  /// Lets a cache line go to a helper and back some times. Two processors of a machine may share a
+  /// cache, or sit on different chips (a virtual machine is moved between the two unawares): there
+  /// a trip takes four times as long, and a training step by two threads 1.2 times as long as by
+  /// one. Returns false when no helper came in time: then nothing is known.
+  bool look_for_distance() {
+    std::atomic<int> trips = 0;  // one way; -1: given up
+    const auto wait_for = [&](int count) {
+      for (int look = 0; trips != count; ++look) {
+        if (trips < 0 || look == kLooksForHelper) {
+          trips = -1;
+          return false;
+        }
+        pause_briefly();
+      }
+      return true;
+    };
+    Clock::time_point start;
+    const std::function<void(int64_t, int64_t)> body = [&](int64_t side, int64_t) {
+      for (int trip = 0; trip <= kTrips; ++trip) {
+        if (!wait_for(2 * trip + static_cast<int>(side))) return;
+        if (side == 0 && trip == 1) start = Clock::now();  // now the helper is there
+        trips = 2 * trip + static_cast<int>(side) + 1;
+      }
+    };
+    Loop loop(2, 1, body, 1);
+    share(loop);
+    if (trips != 2 * kTrips + 2) return false;
+    far_apart_ = Clock::now() - start > kTrips * kFarTrip;
     return true;
   }
 
- private:
   void grow(int helpers) noexcept {
     try {
       std::thread([this, more = helpers - size_] {
@@ -247,8 +288,14 @@ class Team {
     }
   }
 
+  static constexpr std::chrono::milliseconds kBetweenLooks{200}, kBetweenTries{20};
+  static constexpr std::chrono::nanoseconds kFarTrip{250};  // there and back; seen: 110 and 400-520
+  static constexpr int kTrips = 100, kLooksForHelper = 10 * kLooks;
+
   std::mutex one_loop_;
   int size_ = 0;
+  Clock::time_point next_look_;
+  bool far_apart_ = false;
   std::atomic<Loop*> loop_ = nullptr;
   std::atomic<int> loops_ = 0;       // begun so far; helpers wait for it to change
   std::atomic<int> processor_ = -1;  // where the last caller ran

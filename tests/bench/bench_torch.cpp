@@ -1,9 +1,9 @@
-// torch_steps.cpp - the same model and step in LibTorch, written as its users would.
-#include "tests/bench/step.h"
-
-#ifdef STFLOW_BENCH_TORCH
-
+// bench_torch.cpp - the same jobs in LibTorch, written as its users would.
 #include <torch/torch.h>
+
+#include "examples/common/program.h"
+#include "tensor/parallel.h"
+#include "tests/bench/job.h"
 
 namespace stflow::bench {
 namespace {
@@ -80,38 +80,69 @@ struct TorchVae {
   std::unique_ptr<torch::optim::SGD> sgd;
 };
 
-}  // namespace
-
-std::vector<Candidate> torch_vae_steps(const std::string& arch, int threads) {
-  const auto vae = std::make_shared<TorchVae>(arch);
-  return {{"libtorch st", [vae, threads](const Tensor& x) {
-             torch::set_num_threads(threads);
-             vae->step(as_torch(x));
-           }}};
-}
-
-std::vector<Candidate> torch_mlp_steps(int threads) {
+Step mlp_step(int64_t batch) {
   using torch::nn::ReLU;
   torch::nn::Sequential net(Linear(784, 512), ReLU(), Linear(512, 256), ReLU(), Linear(256, 10));
   const auto adam = std::make_shared<torch::optim::Adam>(net->parameters(), 1e-3);
-  return {{"libtorch", [net, adam, threads](const Tensor& x) mutable {
-             torch::set_num_threads(threads);
-             const torch::Tensor labels = torch::arange(x.dim(0)).remainder(10);
-             const torch::Tensor loss =
-                 torch::nn::functional::cross_entropy(net->forward(as_torch(x)), labels);
-             adam->zero_grad();
-             loss.backward();
-             adam->step();
-           }}};
+  const auto batches = std::make_shared<Batches>(batch, /*bits=*/false);
+  const torch::Tensor labels = torch::arange(batch).remainder(10);
+  return [=]() mutable {
+    const torch::Tensor loss =
+        torch::nn::functional::cross_entropy(net->forward(as_torch(batches->next())), labels);
+    adam->zero_grad();
+    loss.backward();
+    adam->step();
+  };
+}
+
+Step op(const Job& job) {
+  const torch::Tensor x = torch::randn({job.batch / 100, 100});
+  const torch::Tensor y = torch::bernoulli(torch::full_like(x, 0.5));
+  if (job.what == "add") return [=] { x.add(y); };
+  if (job.what == "exp") return [=] { x.exp(); };
+  if (job.what == "sigmoid") return [=] { x.sigmoid(); };
+  if (job.what == "softmax") return [=] { x.softmax(-1); };
+  if (job.what == "bernoulli") return [=] { torch::bernoulli(x.sigmoid()); };
+  if (job.what == "log_prob") {
+    const torch::Tensor logits = x.clone().requires_grad_();
+    return [=]() mutable {
+      logits.mutable_grad() = torch::Tensor();
+      log_prob(logits, y).sum().backward();
+    };
+  }
+  CHECK_ARG(job.what == "adam", "--rule: there is no op '", job.what, "'");
+  torch::Tensor parameter = x.clone().requires_grad_();
+  parameter.mutable_grad() = y;
+  const auto adam = std::make_shared<torch::optim::Adam>(std::vector{parameter});
+  return [=] { adam->step(); };
+}
+
+}  // namespace
+
+Step make_torch_step(const Job& job) {
+  torch::set_num_threads(static_cast<int>(job.threads));
+  if (job.kind == "mlp-step") return mlp_step(job.batch);
+  if (job.kind == "op") return op(job);
+  const auto vae = std::make_shared<TorchVae>(job.arch);
+  const auto batches = std::make_shared<Batches>(job.batch, /*bits=*/true);
+  return [vae, batches] { vae->step(as_torch(batches->next())); };
 }
 
 }  // namespace stflow::bench
 
-#else
+namespace {
 
-namespace stflow::bench {
-std::vector<Candidate> torch_vae_steps(const std::string&, int) { return {}; }
-std::vector<Candidate> torch_mlp_steps(int) { return {}; }
-}  // namespace stflow::bench
+void run(int argc, char** argv) {
+  using namespace stflow;
+  bench::Job job;
+  Options options("bench_torch", "A job of bench in LibTorch; it is bench that starts it.");
+  options.choice("--case", job.kind, {"vae-step", "mlp-step", "op"}, "kind of job");
+  bench::add_job_options(options, job);
+  options.parse(argc, argv);
+  set_num_threads(1);  // ours: the digits must not start a second thread pool
+  bench::serve(bench::make_torch_step(job));
+}
 
-#endif
+}  // namespace
+
+int main(int argc, char** argv) { return stflow::run_main(argc, argv, run); }

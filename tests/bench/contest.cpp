@@ -1,0 +1,143 @@
+#include "tests/bench/contest.h"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <thread>
+
+#include "examples/common/measure.h"
+#include "examples/common/program.h"
+#include "tensor/check.h"
+
+extern char** environ;
+
+namespace stflow::bench {
+namespace {
+
+constexpr auto kPause = std::chrono::milliseconds(10);
+constexpr const char* kKernelChoice[] = {"OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"};
+
+std::string program(const Candidate& candidate) {
+  const auto folder = std::filesystem::read_symlink("/proc/self/exe").parent_path();
+  return folder / (candidate.torch ? "bench_torch" : "bench");
+}
+
+/// The process of one candidate.
+class Child {
+ public:
+  explicit Child(const Candidate& candidate) : name_(candidate.name) {
+    std::vector<std::string> words{program(candidate)};
+    for (const std::string& word : words_of(candidate.job)) words.push_back(word);
+    if (!candidate.torch) words.push_back("--serve");
+    std::vector<char*> argv, environment;
+    for (std::string& word : words) argv.push_back(word.data());
+    argv.push_back(nullptr);
+    for (char** entry = environ; *entry; ++entry) {
+      const bool dropped =
+          candidate.free_kernels && std::ranges::any_of(kKernelChoice, [&](auto c) {
+            return std::string(*entry).starts_with(std::string(c) + "=");
+          });
+      if (!dropped) environment.push_back(*entry);
+    }
+    environment.push_back(nullptr);
+
+    int to_child[2], from_child[2];
+    if (pipe2(to_child, O_CLOEXEC) != 0 || pipe2(from_child, O_CLOEXEC) != 0)
+      throw std::runtime_error(concat_message("cannot make a pipe: ", std::strerror(errno)));
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, to_child[0], STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, from_child[1], STDOUT_FILENO);
+    const int error =
+        posix_spawn(&pid_, argv[0], &actions, nullptr, argv.data(), environment.data());
+    posix_spawn_file_actions_destroy(&actions);
+    close(to_child[0]);
+    close(from_child[1]);
+    requests_ = fdopen(to_child[1], "w");
+    answers_ = fdopen(from_child[0], "r");
+    if (error != 0)
+      throw std::runtime_error(
+          concat_message("cannot run '", words[0], "': ", std::strerror(error)));
+  }
+  ~Child() {
+    std::fclose(requests_);  // the child reads the end of its input, and ends
+    std::fclose(answers_);
+    if (pid_ > 0) waitpid(pid_, nullptr, 0);
+  }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+
+  struct Turn {
+    double ms, peak_mb;
+  };
+  /// So many steps.
+  Turn turn(int64_t steps) {
+    std::this_thread::sleep_for(kPause);
+    Turn result{};
+    const bool asked = std::fprintf(requests_, "%ld\n", static_cast<long>(steps)) > 0 &&
+                       std::fflush(requests_) == 0;
+    if (!asked || std::fscanf(answers_, "%lf %lf", &result.ms, &result.peak_mb) != 2)
+      throw std::runtime_error("the process of '" + name_ + "' has ended");
+    return result;
+  }
+
+ private:
+  std::string name_;
+  pid_t pid_ = 0;
+  std::FILE *requests_ = nullptr, *answers_ = nullptr;
+};
+
+}  // namespace
+
+double Timing::median() const { return quantile(ms, 0.5); }
+
+Ratio ratio(const Timing& a, const Timing& b) {
+  std::vector<double> ratios;
+  for (size_t round = 0; round < std::min(a.ms.size(), b.ms.size()); ++round)
+    ratios.push_back(a.ms[round] / b.ms[round]);
+  return {quantile(ratios, 0.5), quantile(ratios, 0.1), quantile(ratios, 0.9)};
+}
+
+std::vector<Timing> measure(const std::vector<Candidate>& candidates, const Rounds& rounds) {
+  std::vector<std::unique_ptr<Child>> children;
+  std::vector<int64_t> steps;
+  std::vector<Timing> timings;
+  for (const Candidate& candidate : candidates) {
+    if (!std::filesystem::exists(program(candidate))) continue;
+    children.push_back(std::make_unique<Child>(candidate));
+    children.back()->turn(3);  // builds its tables, touches its memory
+    const double ms = children.back()->turn(3).ms;
+    steps.push_back(std::max<int64_t>(3, std::lround(rounds.turn_ms / ms)));
+    timings.push_back({candidate.name, {}});
+  }
+  for (int64_t round = 0; round < rounds.count && !interrupted(); ++round) {
+    for (size_t i = 0; i < children.size(); ++i) {
+      const Child::Turn turn = children[i]->turn(steps[i]);
+      timings[i].ms.push_back(turn.ms);
+      timings[i].peak_mb = turn.peak_mb;
+    }
+  }
+  return timings;
+}
+
+bool kernels_are_pinned() { return std::getenv(kKernelChoice[0]) != nullptr; }
+
+double quantile(std::vector<double> values, double fraction) {
+  if (values.empty()) return std::nan("");
+  const auto at = values.begin() + static_cast<std::ptrdiff_t>(
+                                       fraction * static_cast<double>(values.size() - 1) + 0.5);
+  std::nth_element(values.begin(), at, values.end());
+  return *at;
+}
+
+}  // namespace stflow::bench

@@ -1,0 +1,186 @@
+// own_jobs.cpp - our training steps, the matrix products in them, single ops, batches of data.
+#include <cblas.h>
+#include <omp.h>
+
+#include <optional>
+
+#include "datasets/binarize.h"
+#include "datasets/data_loader.h"
+#include "datasets/digits.h"
+#include "examples/common/rule_options.h"
+#include "examples/common/vae.h"
+#include "nn/nn.h"
+#include "tensor/blas.h"
+#include "tensor/math.h"
+#include "tensor/parallel.h"
+#include "tensor/update.h"
+#include "tests/bench/job.h"
+
+namespace stflow::bench {
+namespace {
+
+constexpr int64_t kPixels = 784;
+
+/// The training step of bernoulli_vae.
+struct VaeStep {
+  explicit VaeStep(const Job& job) : batches(job.batch, /*bits=*/true) {
+    const VaeOptions model = table2_vae(job.arch, kPixels);
+    Rng init(1);
+    vae = std::make_unique<Vae>(model, init);
+    RuleChoice choice;
+    choice.name = job.what;
+    vae->rules = make_rules(choice, model.sizes);
+    adam = std::make_unique<optim::Adam>(vae->weights(), optim::AdamOptions{.lr = 1e-4});
+    rule_trainer = std::make_unique<RuleTrainer>(vae->rules, 1e-4);
+    if (model.learned_prior)
+      prior.emplace(std::vector{vae->prior_logits}, optim::SGDOptions{.lr = 0.01});
+  }
+
+  void operator()() {
+    const Var loss = mean(vae->neg_elbo(batches.next(), {rng}));
+    vae->zero_grad();
+    loss.backward();
+    adam->step();
+    rule_trainer->step();
+    if (prior) prior->step();
+  }
+
+  Batches batches;
+  Rng rng{2};
+  std::unique_ptr<Vae> vae;
+  std::unique_ptr<optim::Adam> adam;
+  std::unique_ptr<RuleTrainer> rule_trainer;
+  std::optional<optim::SGD> prior;
+};
+
+/// A linear layer's three products: y = x w^T, dw = dy^T x and, unless x is data, dx = dy w.
+struct Layer {
+  Tensor x, w, dy, y, dw, dx;
+  bool data;
+};
+
+std::vector<Layer> layers_of(const Job& job) {
+  Rng rng(3);
+  std::vector<Layer> layers;
+  for (const std::vector<int64_t>& up : table2_vae(job.arch, kPixels).sizes) {
+    const std::vector<int64_t> down(up.rbegin(), up.rend());
+    for (const std::vector<int64_t>& widths : {up, down}) {
+      for (size_t i = 0; i + 1 < widths.size(); ++i) {
+        const int64_t in = widths[i], out = widths[i + 1], batch = job.batch;
+        layers.push_back({rng.normal({batch, in}), rng.normal({out, in}), rng.normal({batch, out}),
+                          Tensor({batch, out}), Tensor({out, in}), Tensor({batch, in}),
+                          layers.empty()});
+      }
+    }
+  }
+  return layers;
+}
+
+void openblas(const Tensor& a, bool transpose_a, const Tensor& b, bool transpose_b, Tensor& c) {
+  const auto gemm = [] {
+    if constexpr (std::is_same_v<real, float>)
+      return cblas_sgemm;
+    else
+      return cblas_dgemm;
+  }();
+  const auto k = static_cast<blasint>(a.dim(transpose_a ? 0 : 1));
+  gemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans,
+       transpose_b ? CblasTrans : CblasNoTrans, static_cast<blasint>(c.dim(0)),
+       static_cast<blasint>(c.dim(1)), k, 1, a.data(), static_cast<blasint>(a.dim(1)), b.data(),
+       static_cast<blasint>(b.dim(1)), 0, c.data(), static_cast<blasint>(c.dim(1)));
+}
+
+Step products(const Job& job) {
+  const auto layers = std::make_shared<std::vector<Layer>>(layers_of(job));
+  if (job.what == "openblas") {  // by OpenBLAS's own threads
+    omp_set_num_threads(static_cast<int>(job.threads));
+    return [layers] {
+      for (Layer& layer : *layers) {
+        openblas(layer.x, false, layer.w, true, layer.y);
+        openblas(layer.dy, true, layer.x, false, layer.dw);
+        if (!layer.data) openblas(layer.dy, false, layer.w, false, layer.dx);
+      }
+    };
+  }
+  CHECK_ARG(job.what == "panels", "--rule: '", job.what, "' is not panels or openblas");
+  return [layers] {
+    for (const Layer& layer : *layers) {
+      linear(layer.x, layer.w, Tensor());
+      matmul(layer.dy, layer.x, /*transpose_a=*/true);
+      if (!layer.data) matmul(layer.dy, layer.w);
+    }
+  };
+}
+
+/// A classifier 784-512-256-10 with ReLU and Adam.
+struct MlpStep {
+  explicit MlpStep(const Job& job) : batches(job.batch, /*bits=*/false), labels({job.batch}) {
+    for (int64_t i = 0; i < labels.numel(); ++i) labels.data()[i] = static_cast<real>(i % 10);
+  }
+  void operator()() {
+    const Var loss = mean(cross_entropy(net(batches.next()), labels));
+    adam.zero_grad();
+    loss.backward();
+    adam.step();
+  }
+  Batches batches;
+  Tensor labels;
+  Rng rng{1};
+  nn::MLP net{{kPixels, 512, 256, 10}, rng};
+  optim::Adam adam{net.parameters(), {.lr = 1e-3}};
+};
+
+Step op(const Job& job) {
+  Rng rng(4);
+  const auto x = std::make_shared<Tensor>(rng.normal({job.batch / 100, 100}));
+  const auto y = std::make_shared<Tensor>(rng.bernoulli(Tensor::full(x->shape(), real(0.5))));
+  if (job.what == "add") return [=] { add(*x, *y); };
+  if (job.what == "exp") return [=] { exp(*x); };
+  if (job.what == "sigmoid") return [=] { sigmoid(*x); };
+  if (job.what == "softmax") return [=] { softmax(*x, -1); };
+  if (job.what == "bernoulli") {
+    const auto draws = std::make_shared<Rng>(5);
+    return [=] { Bernoulli(Var(*x)).sample(*draws); };
+  }
+  if (job.what == "log_prob") {
+    return [=] {
+      Tensor residual;
+      bernoulli_log_prob(*x, *y, &residual);
+    };
+  }
+  CHECK_ARG(job.what == "adam", "--rule: there is no op '", job.what, "'");
+  const auto parameter = std::make_shared<Var>(Var::parameter(*x));
+  const auto adam = std::make_shared<optim::Adam>(std::vector{*parameter}, optim::AdamOptions{});
+  parameter->add_grad(*y);
+  return [=] { adam->step(); };
+}
+
+/// A batch of one epoch after the other.
+Step data(const Job& job) {
+  const Dataset grey = generate_digits(10'000, 1, Split::train);
+  const auto loader = std::make_shared<DataLoader>(binarize(grey, binarize_from_name(job.what)),
+                                                   DataLoaderOptions{.batch_size = job.batch});
+  const auto epoch = std::make_shared<DataLoader::Epoch>(loader->epoch(1));
+  const auto taken = std::make_shared<int64_t>(0);
+  return [=] {
+    const Batch batch = (*epoch)[*taken % epoch->size()];
+    if (++*taken % epoch->size() == 0) *epoch = loader->epoch(*taken / epoch->size() + 1);
+  };
+}
+
+}  // namespace
+
+Step make_step(const Job& job) {
+  set_num_threads(static_cast<int>(job.threads));
+  if (job.kind == "vae-products") return products(job);
+  if (job.kind == "op") return op(job);
+  if (job.kind == "data") return data(job);
+  if (job.kind == "mlp-step") {
+    const auto mlp = std::make_shared<MlpStep>(job);
+    return [mlp] { (*mlp)(); };
+  }
+  const auto vae = std::make_shared<VaeStep>(job);
+  return [vae] { (*vae)(); };
+}
+
+}  // namespace stflow::bench
