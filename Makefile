@@ -68,11 +68,11 @@ say = @$(if $(V),:,printf '  %-5s %s\n' '$(1)' '$(2)')
 # The targets for users build in a make of their own, with all processors unless the caller chose a
 # -j. They run one after another, so that no two of these write the same file.
 SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
-ifneq ($(filter demo test bench bench-instructions figures smoke asan,$(MAKECMDGOALS)),)
+ifneq ($(filter demo test bench bench-scaling bench-instructions figures smoke asan,$(MAKECMDGOALS)),)
 .NOTPARALLEL:
 endif
 
-.PHONY: help all demo test deps bench bench-deps bench-instructions figures mnist smoke asan headers \
+.PHONY: help all demo test deps bench bench-deps bench-instructions bench-scaling figures mnist smoke asan headers \
   layers format format-check tidy install uninstall clean tests FORCE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
@@ -149,7 +149,11 @@ bench: ## how long a training step takes, beside LibTorch's if libtorch-dev is t
 	+@$(SUBMAKE) $(OUT)/bench $(TORCH_BENCH)
 	$(OUT)/bench
 
-bench-instructions: ## machine instructions of a training step, counted by callgrind (minutes)
+bench-scaling: ## a step against width, batch, depth and latents, and the machine's limits
+	+@$(SUBMAKE) $(OUT)/bench
+	$(OUT)/bench --case scaling --threads 1 --picture $(OUT)/scaling
+
+bench-instructions: ## instructions of a step, counted by callgrind, beside those recorded (RECORD=1: record)
 	+@$(SUBMAKE) $(OUT)/bench
 	@tests/bench/instructions.sh $(OUT)/bench
 

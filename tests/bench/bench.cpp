@@ -13,6 +13,7 @@
 #include "tests/bench/bits.h"
 #include "tests/bench/contest.h"
 #include "tests/bench/report.h"
+#include "tests/bench/scaling.h"
 
 using namespace stflow;
 using namespace stflow::bench;
@@ -83,23 +84,26 @@ void run(int argc, char** argv) {
   Options options("bench",
                   "Times training steps and their parts. Candidates are processes that take turns; "
                   "ratios are medians over rounds.");
-  std::vector<std::string> kinds{"all", "bits"};
+  std::vector<std::string> kinds{"all", "bits", "scaling"};
   kinds.insert(kinds.end(), job_kinds().begin(), job_kinds().end());
   options.choice("--case", kind, kinds,
                  "all: every table, beside LibTorch's numbers; bits: sums of rows against matrix "
-                 "products; vae-step, mlp-step: a training step; vae-products: its matrix products "
+                 "products; scaling: a step against width, batch, depth, latents; vae-step, "
+                 "mlp-step: a training step; vae-products: its matrix products "
                  "alone (--rule panels or openblas); op: one function (--rule exp, ...); data: a "
                  "batch of digits (--rule static, ...)");
   add_job_options(options, job);
   options.add("--rounds", rounds.count, "turns of each candidate", at_least(1));
   options.flag("--peers", peers, "also LibTorch, and the matrix products of a VAE's step alone");
-  options.add("--picture", picture, "where --case bits draws its curves: PATH.png", "PATH");
-  options.only_with("--case", {"bits"}, {"--picture"});
+  options.add("--picture", picture, "where --case bits or scaling draws its curves: PATH.png",
+              "PATH");
+  options.only_with("--case", {"bits", "scaling"}, {"--picture"});
   options.flag("--json", json, "print one line of JSON");
   options.flag("--serve", serving, "be a candidate: for each number read, do so many steps");
   options.parse(argc, argv);
 
   if (kind == "all") return print_report(std::cout, rounds);
+  if (kind == "scaling") return print_scaling(std::cout, picture, job.threads);
   job.kind = kind;
   if (kind == "mlp-step" && !options.given("--rule")) job.what = "mlp";
   if (serving) return serve(make_step(job));

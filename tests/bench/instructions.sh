@@ -1,18 +1,26 @@
 #!/usr/bin/env bash
 # instructions.sh BENCH - machine instructions of one training step (straight-through, batch 50, one thread), counted
-# by callgrind: a regression shows here on a machine too noisy for clocks. Counts are those of the AVX2 code, which
-# is what valgrind runs.
+# by callgrind, beside those recorded in instructions.txt: a regression shows here on a machine too noisy for clocks.
+# Counts are those of the AVX2 code, which is what valgrind runs. With RECORD=1 the file is written anew.
 #
-# What is not a step (starting, reading data) is the same for a short and a long run and drops out of the difference.
+# What is not a step (starting, making data) is the same for a short and a long run and drops out of the difference.
 set -eu
 bench=$1
+recorded=$(dirname "$0")/instructions.txt
 
-collected() {  # ARCH STEPS -> instructions of 2 * STEPS steps and all around them
-  valgrind --tool=callgrind --callgrind-out-file=/dev/null "$bench" --case vae-step --arch "$1" --rounds 1 \
-    --steps "$2" 2>&1 >/dev/null | sed -n 's/.*Collected : //p'
+collected() {  # ARCH STEPS -> instructions of so many steps and all around them
+  valgrind --tool=callgrind --callgrind-out-file=/dev/null "$bench" --serve --case vae-step --arch "$1" --batch 50 \
+    <<< "$2" 2>&1 >/dev/null | sed -n 's/.*Collected : //p'
 }
 
-printf '%-12s %s\n' architecture 'instructions a step'
+[ -z "${RECORD:-}" ] || : > "$recorded"
+printf '%-12s %12s %12s %7s\n' architecture recorded now ratio
 for arch in linear two-layer nonlinear; do
-  printf '%-12s %d\n' $arch $((($(collected $arch 15) - $(collected $arch 5)) / 20))
+  now=$((($(collected $arch 15) - $(collected $arch 5)) / 10))
+  [ -z "${RECORD:-}" ] || echo "$arch $now" >> "$recorded"
+  before=$(sed -n "s/^$arch //p" "$recorded")
+  awk -v arch=$arch -v before="${before:-0}" -v now=$now 'BEGIN {
+    ratio = before > 0 ? now / before : 0
+    printf "%-12s %12d %12d %7.3f%s\n", arch, before, now, ratio, (ratio > 1.02 ? "  more than recorded" : "")
+  }'
 done

@@ -23,15 +23,18 @@ const std::vector<std::string>& op_names() {
 
 void add_job_options(Options& options, Job& job) {
   options.choice("--arch", job.arch, table2_architectures(), "of the VAE");
+  options.add("--layers", job.layers, "of its encoder, instead: 784-400-200 has 200 latents",
+              "SIZES");
   options.add("--rule", job.what, "of the VAE's step; what else there is of another kind of job",
               "NAME");
-  options.add("--batch", job.batch, "images a step, or numbers of an op", between(1, 10'000'000));
+  options.add("--batch", job.batch, "images a step, or numbers of an op", between(1, 100'000'000));
   options.add("--threads", job.threads, "to compute with", between(1, 64));
 }
 
 std::vector<std::string> words_of(const Job& job) {
   return {"--case",    job.kind,
           "--arch",    job.arch,
+          "--layers",  job.layers,
           "--rule",    job.what,
           "--batch",   std::to_string(job.batch),
           "--threads", std::to_string(job.threads)};

@@ -15,7 +15,8 @@ namespace stflow::bench {
 
 struct Job {
   std::string kind = "vae-step";  // see job_kinds()
-  std::string arch = "linear";    // of the VAE
+  std::string arch = "linear";    // of the VAE,
+  std::string layers = {};        // or the sizes of its encoder, pixels first: "784-400-200"
   std::string what = "st";        // a rule; "panels", "openblas"; an op; a binarisation
   int64_t batch = 100;            // images a step; numbers of an op
   int64_t threads = 1;

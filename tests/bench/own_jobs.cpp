@@ -3,6 +3,7 @@
 #include <omp.h>
 
 #include <optional>
+#include <sstream>
 
 #include "datasets/binarize.h"
 #include "datasets/data_loader.h"
@@ -21,10 +22,20 @@ namespace {
 
 constexpr int64_t kPixels = 784;
 
+VaeOptions model_of(const Job& job) {
+  if (job.layers.empty()) return table2_vae(job.arch, kPixels);
+  std::vector<int64_t> sizes;
+  std::istringstream words(job.layers);
+  for (std::string size; std::getline(words, size, '-');) sizes.push_back(std::stoll(size));
+  CHECK_ARG(sizes.size() >= 2 && sizes[0] == kPixels, "--layers: expected ", kPixels,
+            "-...-latents, got '", job.layers, "'");
+  return {.sizes = {sizes}};
+}
+
 /// The training step of bernoulli_vae.
 struct VaeStep {
   explicit VaeStep(const Job& job) : batches(job.batch, /*bits=*/true) {
-    const VaeOptions model = table2_vae(job.arch, kPixels);
+    const VaeOptions model = model_of(job);
     Rng init(1);
     vae = std::make_unique<Vae>(model, init);
     RuleChoice choice;
@@ -62,7 +73,7 @@ struct Layer {
 std::vector<Layer> layers_of(const Job& job) {
   Rng rng(3);
   std::vector<Layer> layers;
-  for (const std::vector<int64_t>& up : table2_vae(job.arch, kPixels).sizes) {
+  for (const std::vector<int64_t>& up : model_of(job).sizes) {
     const std::vector<int64_t> down(up.rbegin(), up.rend());
     for (const std::vector<int64_t>& widths : {up, down}) {
       for (size_t i = 0; i + 1 < widths.size(); ++i) {
@@ -132,6 +143,10 @@ struct MlpStep {
 
 Step op(const Job& job) {
   Rng rng(4);
+  if (job.what == "matmul") {  // of square matrices, this wide
+    const auto a = std::make_shared<Tensor>(rng.uniform({job.batch, job.batch}));
+    return [=] { matmul(*a, *a); };
+  }
   const auto x = std::make_shared<Tensor>(rng.normal({job.batch / 100, 100}));
   const auto y = std::make_shared<Tensor>(rng.bernoulli(Tensor::full(x->shape(), real(0.5))));
   if (job.what == "add") return [=] { add(*x, *y); };
