@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "autodiff/ops.h"
+#include "tensor/map.h"
 
 namespace stflow {
 namespace {
@@ -72,9 +73,9 @@ Var relu(const Var& x) {
 
 Var leaky_relu(const Var& x, double slope) {
   return elementwise("leaky_relu", leaky_relu(x.value(), static_cast<real>(slope)), x,
-                     [slope](const Var& out) {
-                       const Tensor positive = greater(out.input(0).value(), Tensor::scalar(0));
-                       return where(positive, 1.0, slope);
+                     [below = static_cast<real>(slope)](const Var& out) {
+                       return Var(map([below](real v) { return v > 0 ? real(1) : below; },
+                                      out.input(0).value()));
                      });
 }
 
