@@ -25,6 +25,11 @@ constexpr int64_t kMinOutputs = 48;  // nor the search for places
 constexpr int64_t kMinInputs = 16;
 constexpr int64_t kMaxTile = 32;
 
+// Four bits at a time are better than one from this share of others on, and they are better than a
+// product where the batch is this large.
+constexpr double kCodedShareForward = 0.42, kCodedShareBackward = 0.3;
+constexpr int64_t kMinCodedRows = 64;
+
 // ---- what kind of input is it? ----
 
 /// x is `common` at most places and, if it has two values, common + difference at the others.
@@ -32,7 +37,7 @@ struct Kind {
   real common;
   bool two_values;
   real difference;
-  bool many_others = false;  // two values, and the other one is so frequent that tables pay
+  double others = 0;  // how often it is another, where there are two values
 };
 
 struct Counts {
@@ -74,7 +79,8 @@ std::optional<Kind> two_values(real first, int64_t firsts, real second, int64_t 
   const real difference = second - first;
   if (!std::isfinite(first) || !std::isfinite(difference)) return {};
   if (3 * firsts < seconds || std::abs(first) > 4 * std::abs(second)) return {};
-  return Kind{first, true, difference, /*many_others=*/2 * seconds > firsts};
+  return Kind{first, true, difference,
+              static_cast<double>(seconds) / static_cast<double>(firsts + seconds)};
 }
 
 std::optional<Kind> kind_of(const real* x, int64_t rows, int64_t columns, int64_t outputs) {
@@ -156,8 +162,9 @@ bool sparse_linear(const real* x, const real* w, const real* bias, real* y, int6
                    int64_t inputs, int64_t outputs) {
   const auto kind = kind_of(x, batch, inputs, outputs);
   if (!kind) return false;
-  const Choice choice =
-      choice_of_rows(x, batch, inputs, kind->common, !kind->two_values, kind->many_others);
+  const bool coded = kind->others > kCodedShareForward;
+  if (coded && batch < kMinCodedRows) return false;
+  const Choice choice = choice_of_rows(x, batch, inputs, kind->common, !kind->two_values, coded);
   for_each_tile(outputs, [&](int64_t first, int64_t width) {
     TileSums tile =
         sum_tile_of(choice, kind->common, width, [&](int64_t begin, int64_t count, real* packed) {
@@ -174,8 +181,9 @@ bool sparse_weight_gradient(const real* up, const real* x, real* dw, int64_t bat
                             int64_t outputs) {
   const auto kind = kind_of(x, batch, inputs, outputs);
   if (!kind) return false;
-  const Choice choice =
-      choice_of_columns(x, batch, inputs, kind->common, !kind->two_values, kind->many_others);
+  const bool coded = kind->others > kCodedShareBackward;
+  if (coded && batch < kMinCodedRows) return false;
+  const Choice choice = choice_of_columns(x, batch, inputs, kind->common, !kind->two_values, coded);
   for_each_tile(outputs, [&](int64_t first, int64_t width) {
     TileSums tile =
         sum_tile_of(choice, kind->common, width, [&](int64_t begin, int64_t count, real* packed) {

@@ -9,7 +9,7 @@
 #include "examples/common/program.h"
 #include "examples/common/rule_options.h"
 #include "examples/common/vae.h"
-#include "tensor/blas.h"
+#include "tensor/parallel.h"
 #include "tests/bench/bits.h"
 #include "tests/bench/contest.h"
 #include "tests/bench/report.h"
@@ -110,6 +110,7 @@ void run(int argc, char** argv) {
   const std::vector<std::string> names =
       kind == "vae-step" ? name_list("--rule", job.what, scalable_rules("bernoulli"))
                          : std::vector{job.what};
+  set_num_threads(static_cast<int>(job.threads));
   const std::vector<Record> rows =
       kind == "bits" ? bits(job.batch, rounds.count, picture) : one_case(job, names, peers, rounds);
   if (json) {
