@@ -67,39 +67,38 @@ void train(int argc, char** argv) {
   const ImageCost neg_elbo = [&](const Tensor& x, Rng& from) { return vae.neg_elbo(x, {from}); };
 
   Run run(options, common, data.all());
+  run.state.add("model", vae);
+  run.state.add("adam", adam);
+  run.state.add("rng", rng);
+  rule_trainer.add_to(run.state);
+  if (prior_sgd) run.state.add("prior_sgd", *prior_sgd);
   const DataLoader loader(data.train, {.batch_size = common.batch_size, .seed = seed});
   VarianceLog variance_log(
       variance, common, run,
       {{"encoder", Vae::weights(vae.encoders)}, {"decoder", Vae::weights(vae.decoders)}}, vae.rules,
       neg_elbo, data.validation);
-  run.start(common.epochs * loader.batches());
-  double train_neg_elbo = 0, test_neg_elbo = 0;
-  for (int64_t epoch = 1; epoch <= common.epochs && !interrupted(); ++epoch) {
-    double total = 0;
-    int64_t images = 0;
-    for (const Batch& batch : loader.epoch(epoch)) {
+  run.start(loader.batches());
+  for (int64_t epoch = run.first_epoch(); epoch <= common.epochs && !interrupted(); ++epoch) {
+    for (const Batch& batch : loader.epoch(epoch, run.steps_in_epoch())) {
       const Var loss = mean(neg_elbo(batch.x, rng));
-      if (images == 0 && epoch == 1) run.draw_graph("graph", to_dot({loss}));
+      if (run.steps() == 0) run.draw_graph("graph", to_dot({loss}));
       vae.zero_grad();
       loss.backward();
       adam.step();
       rule_trainer.step();
       if (prior_sgd) prior_sgd->step();
-      run.step(loss.item());
+      run.step(loss.item(), batch.size(), vae.evaluations());
       variance_log.step();
-      total += loss.item() * static_cast<double>(batch.size());
-      images += batch.size();
-      if (interrupted()) break;
+      if (!run.go_on()) break;
     }
-    train_neg_elbo = total / static_cast<double>(images);
     Rng evaluation_rng(seed, 2);
     const double validation_neg_elbo = mean_cost(neg_elbo, data.validation, evaluation_rng);
-    test_neg_elbo = mean_cost(neg_elbo, data.test, evaluation_rng);
+    const double test_neg_elbo = mean_cost(neg_elbo, data.test, evaluation_rng);
     run.epoch({{"epoch", epoch},
-               {"train_neg_elbo", train_neg_elbo},
+               {"train_neg_elbo", run.train_loss()},
                {"validation_neg_elbo", validation_neg_elbo},
-               {"test_neg_elbo", test_neg_elbo}});
-    nn::save_safetensors(run.path("model.safetensors"), vae.state_dict());
+               {"test_neg_elbo", test_neg_elbo}},
+              validation_neg_elbo, rule_trainer.log());
   }
 
   Rng picture_rng(seed, 3), nll_rng(seed, 4);
@@ -109,8 +108,8 @@ void train(int argc, char** argv) {
   run.plot_metrics("curves", "-ELBO (nats per image)",
                    {"train_neg_elbo", "validation_neg_elbo", "test_neg_elbo"});
   variance_log.plot();
-  run.finish({{"train_neg_elbo", train_neg_elbo},
-              {"test_neg_elbo", test_neg_elbo},
+  run.finish({{"train_neg_elbo", run.last("train_neg_elbo")},
+              {"test_neg_elbo", run.last("test_neg_elbo")},
               {"test_nll", mean_nll(neg_elbo, data.test, nll_samples, nll_rng)},
               {"nll_samples", nll_samples}});
 }

@@ -1,5 +1,5 @@
 // compare_estimators - trains the Bernoulli VAE by several rules from several seeds, and puts the
-// results side by side: a table, and curves against steps and against seconds.
+// results side by side: a table, and curves against epochs, seconds and evaluations of the cost.
 //
 // Every run is a process of bernoulli_vae (common/campaign.h); what is left here is which runs, and
 // what is told about them.
@@ -19,8 +19,12 @@ using namespace stflow;
 
 namespace {
 
-/// results.csv, results.md, and for each architecture two pictures; also on the console.
-void report(const Campaign& campaign, const std::vector<Cell>& cells, bool json, bool plots) {
+struct Report {
+  bool json = false, no_plots = false, published = false;
+};
+
+/// results.csv, results.md, and for each architecture its pictures; also on the console.
+void write_report(const Campaign& campaign, const std::vector<Cell>& cells, const Report& report) {
   const std::vector<Record> rows = compare(campaign, cells);
   if (rows.empty()) return;
   std::vector<std::string> archs;
@@ -29,18 +33,20 @@ void report(const Campaign& campaign, const std::vector<Cell>& cells, bool json,
     if (!std::ranges::count(archs, arch)) archs.push_back(arch);
   }
   write_file(campaign.path("results.csv"), csv_table(rows));
-  write_file(campaign.path("results.md"), markdown(rows));
+  write_file(campaign.path("results.md"), markdown(rows, report.published));
   for (const std::string& arch : archs) {
-    if (!plots) continue;
-    for (const std::string against : {"steps", "seconds"})
+    if (report.no_plots) continue;
+    for (const std::string against : {"epoch", "seconds", "evaluations"})
       save_plot(campaign.path(arch + "_" + against),
                 learning_curves(campaign, cells, arch, against));
+    const Plot variance = variance_curves(campaign, cells, arch);
+    if (!variance.curves.empty()) save_plot(campaign.path(arch + "_variance"), variance);
   }
   const std::string directory = campaign.path("");
-  if (json)
+  if (report.json)
     std::cout << to_json({{"rows", rows}, {"directory", directory}}) << "\n";
   else
-    std::cout << markdown(rows) << "\ntables and curves in " << directory << "\n";
+    std::cout << markdown(rows, report.published) << "\ntables and curves in " << directory << "\n";
 }
 
 void run_campaign(int argc, char** argv) {
@@ -49,7 +55,8 @@ void run_campaign(int argc, char** argv) {
   std::string arch = "linear", out = "runs/compare_estimators";
   std::string rule = "st,mmd,reinmax,gumbel-softmax,leave-one-out,muprop,arm,disarm,rebar,relax";
   int64_t seeds = 3, jobs = num_threads();
-  bool json = false, quiet = false, no_plots = false;
+  bool quiet = false;
+  Report report;
   Options options("compare_estimators",
                   "Trains the Bernoulli VAE by several rules from several seeds and compares them. "
                   "What follows -- is passed on to bernoulli_vae: -- --epochs 10 --dataset mnist");
@@ -58,9 +65,10 @@ void run_campaign(int argc, char** argv) {
   options.add("--seeds", seeds, "runs of each, from seed 1 on", at_least(1));
   options.add("--jobs", jobs, "runs at a time, each with one thread", at_least(1));
   options.add("--out", out, "directory of the results; what has finished there is kept", "DIR");
-  options.flag("--json", json, "print one line of JSON");
+  options.flag("--published", report.published, "print the paper's Table 2 beside the results");
+  options.flag("--json", report.json, "print one line of JSON");
   options.flag("--quiet", quiet, "print nothing while it runs");
-  options.flag("--no-plots", no_plots, "draw no picture");
+  options.flag("--no-plots", report.no_plots, "draw no picture");
   options.parse(static_cast<int>(end - argv), argv);
 
   std::vector<Cell> cells;
@@ -71,7 +79,8 @@ void run_campaign(int argc, char** argv) {
   }
   const Campaign campaign(out, passed_on);
   const bool complete = campaign.run(cells, jobs, quiet);
-  report(campaign, cells, json, !no_plots && !interrupted());
+  if (interrupted()) report.no_plots = true;
+  write_report(campaign, cells, report);
   if (interrupted()) std::cerr << "stopped; the same command goes on from here\n";
   if (!complete && !interrupted()) throw std::runtime_error("not all runs have finished");
 }

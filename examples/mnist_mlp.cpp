@@ -54,6 +54,7 @@ Score evaluate(Classifier& model, const Dataset& data) {
 void train(int argc, char** argv) {
   CommonOptions common;
   common.batch_size = 128;
+  common.schedule_over_epochs = true;
   std::string images;
   bool colour = false;
   int64_t image_size = 0;
@@ -83,36 +84,33 @@ void train(int argc, char** argv) {
   optim::Adam adam(model.parameters(), {.lr = common.lr});
 
   Run run(options, common, data.all());
+  run.state.add("model", model);
+  run.state.add("adam", adam);
+  run.state.add("dropout", dropout_rng);
   const DataLoader loader(data.train, {.batch_size = common.batch_size, .seed = seed});
-  run.start(common.epochs * loader.batches());
-  Score test{};
-  for (int64_t epoch = 1; epoch <= common.epochs && !interrupted(); ++epoch) {
+  run.start(loader.batches());
+  for (int64_t epoch = run.first_epoch(); epoch <= common.epochs && !interrupted(); ++epoch) {
     // The learning rate falls linearly, so that the last epochs settle.
     adam.options.lr = common.lr * (1 - double(epoch - 1) / double(common.epochs));
-    double total = 0;
-    int64_t seen = 0;
-    for (const Batch& batch : loader.epoch(epoch)) {
+    for (const Batch& batch : loader.epoch(epoch, run.steps_in_epoch())) {
       const Var loss = mean(cross_entropy(model(batch.x), batch.labels));
       adam.zero_grad();
       loss.backward();
       adam.step();
-      run.step(loss.item());
-      total += loss.item() * static_cast<double>(batch.size());
-      seen += batch.size();
-      if (interrupted()) break;
+      run.step(loss.item(), batch.size());
+      if (!run.go_on()) break;
     }
-    const Score validation = evaluate(model, data.validation);
-    test = evaluate(model, data.test);
+    const Score validation = evaluate(model, data.validation), test = evaluate(model, data.test);
     run.epoch({{"epoch", epoch},
-               {"train_loss", total / static_cast<double>(seen)},
+               {"train_loss", run.train_loss()},
                {"validation_accuracy", validation.accuracy},
                {"test_loss", test.loss},
-               {"test_accuracy", test.accuracy}});
-    nn::save_safetensors(run.path("model.safetensors"), model.state_dict());
+               {"test_accuracy", test.accuracy}},
+              -validation.accuracy);
   }
   run.plot_metrics("curves", "accuracy", {"validation_accuracy", "test_accuracy"});
   run.plot_metrics("loss", "cross entropy (nats per image)", {"train_loss", "test_loss"});
-  run.finish({{"test_loss", test.loss}, {"test_accuracy", test.accuracy}});
+  run.finish({{"test_loss", run.last("test_loss")}, {"test_accuracy", run.last("test_accuracy")}});
 }
 
 }  // namespace

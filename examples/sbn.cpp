@@ -1,6 +1,5 @@
-// sbn - trains a sigmoid belief network to complete digits: the upper half of a binarised image
-// predicts the lower half through two layers of 200 Bernoulli units (Raiko et al. 2015), by any
-// rule that fits.
+// sbn - trains a sigmoid belief network to complete digits by any rule: the upper half of an image
+// predicts the lower half through two layers of 200 Bernoulli units (Raiko et al. 2015).
 //
 // There is no inference network: the units are drawn as the model has them, and the loss is the
 // expectation of -log p(lower | z2), one expect inside another.
@@ -79,38 +78,39 @@ void train(int argc, char** argv) {
   const ImageCost bound = [&](const Tensor& x, Rng& from) { return network.neg_bound(x, from); };
 
   Run run(options, common, data.all());
+  run.state.add("model", network);
+  run.state.add("adam", adam);
+  run.state.add("rng", rng);
+  rule_trainer.add_to(run.state);
   const DataLoader loader(data.train, {.batch_size = common.batch_size, .seed = seed});
-  run.start(common.epochs * loader.batches());
-  double test_bound = 0;
-  for (int64_t epoch = 1; epoch <= common.epochs && !interrupted(); ++epoch) {
-    double total = 0;
-    int64_t images = 0;
-    for (const Batch& batch : loader.epoch(epoch)) {
+  run.start(loader.batches());
+  for (int64_t epoch = run.first_epoch(); epoch <= common.epochs && !interrupted(); ++epoch) {
+    for (const Batch& batch : loader.epoch(epoch, run.steps_in_epoch())) {
       const Var loss = mean(bound(batch.x, rng));
-      if (images == 0 && epoch == 1) run.draw_graph("graph", to_dot({loss}));
+      if (run.steps() == 0) run.draw_graph("graph", to_dot({loss}));
       network.zero_grad();
       loss.backward();
       adam.step();
       rule_trainer.step();
-      run.step(loss.item());
-      total += loss.item() * static_cast<double>(batch.size());
-      images += batch.size();
-      if (interrupted()) break;
+      run.step(loss.item(), batch.size());
+      if (!run.go_on()) break;
     }
     Rng evaluation_rng(seed, 2);
-    test_bound = mean_cost(bound, data.test, evaluation_rng);
+    const double test_bound = mean_cost(bound, data.test, evaluation_rng);
+    const double validation_bound = mean_cost(bound, data.validation, evaluation_rng);
     run.epoch({{"epoch", epoch},
-               {"train_bound", total / static_cast<double>(images)},
-               {"test_bound", test_bound}});
-    nn::save_safetensors(run.path("model.safetensors"), network.state_dict());
+               {"train_bound", run.train_loss()},
+               {"validation_bound", validation_bound},
+               {"test_bound", test_bound}},
+              validation_bound, rule_trainer.log());
   }
 
   Rng picture_rng(seed, 3), nll_rng(seed, 4);
   const auto complete = [&](const Tensor& x) { return network.complete(x, picture_rng); };
   save_reconstructions(run, "completions", data.test, complete, /*draws=*/4);
   run.plot_metrics("curves", "bound of -log p(lower | upper), nats per image",
-                   {"train_bound", "test_bound"});
-  run.finish({{"test_bound", test_bound},
+                   {"train_bound", "validation_bound", "test_bound"});
+  run.finish({{"test_bound", run.last("test_bound")},
               {"test_nll", mean_nll(bound, data.test, nll_samples, nll_rng)},
               {"nll_samples", nll_samples}});
 }

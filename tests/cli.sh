@@ -4,7 +4,7 @@
 #
 # It needs no data set: small IDX and PNG files are written here byte by byte.
 set -u
-build=$(realpath "$1")
+build=$(realpath "$1") tests=$(dirname "$(realpath "$0")")
 failed=0
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
@@ -360,7 +360,7 @@ for file in variance.csv variance_curves.csv variance_curves.png; do
   check "--track-variance: the directory has $file" [ -s "tracked/$file" ]
 done
 check '--track-variance: what is measured' [ "$(head -n 1 tracked/variance.csv)" = \
-  step,encoder_variance,encoder_mean_norm,decoder_variance,decoder_mean_norm ]
+  step,encoder_variance,encoder_mean_norm,encoder_variance_plain,decoder_variance,decoder_mean_norm,decoder_variance_plain ]
 expect_exit 0 'the same run, not tracked' 'results in untracked' -- \
   "$build/bernoulli_vae" --data medium --epochs 2 --rule rebar --no-plots --out untracked
 check '--track-variance: what is trained does not notice' cmp tracked/model.safetensors untracked/model.safetensors
@@ -372,7 +372,7 @@ compare=("$build/compare_estimators" --rule 'st,arm' --seeds 2 --out compared)
 expect_exit 0 'compare_estimators has help' 'Usage: compare_estimators' '--jobs N' -- "${compare[@]}" --help
 expect_exit 0 'compare_estimators: runs and tables' 'linear st seed 1: test -ELBO' '| arm | ' 'tables and curves in compared' -- \
   "${compare[@]}" -- --data "$PWD/medium" --epochs 2
-for file in results.csv results.md linear_steps.png linear_seconds.png cells/linear_arm_2/model.safetensors; do
+for file in results.csv results.md linear_epoch.png linear_seconds.png linear_evaluations.png cells/linear_arm_2/model.safetensors; do
   check "compare_estimators: the directory has $file" [ -s "compared/$file" ]
 done
 check 'compare_estimators: a line for each rule' [ "$(cut -d , -f 2-3 compared/results.csv | tr '\n' ' ')" = \
@@ -383,8 +383,12 @@ expect_exit 0 'compare_estimators: what has finished is kept' 'linear arm seed 1
 cp out line.json
 check 'compare_estimators: and not run again' [ "$(grep -c seed err)" = 1 ]
 check 'compare_estimators --json prints one line' [ "$(wc -l < line.json)" = 1 ]
-expect_exit 1 'compare_estimators: other arguments' "made with the arguments '--data $PWD/medium --epochs 2', not '--epochs 3'" -- \
-  "${compare[@]}" -- --epochs 3
+expect_exit 1 'compare_estimators: other arguments' "made with the arguments '--data $PWD/medium', not '--lr 0.1'" -- \
+  "${compare[@]}" -- --lr 0.1 --epochs 2
+expect_exit 0 'compare_estimators: more epochs train on, with the published numbers' 'linear st seed 1: test -ELBO' '(119.1)' -- \
+  "${compare[@]}" --published -- --data "$PWD/medium" --epochs 3
+check 'compare_estimators: from where the runs had ended' \
+  [ "$(cut -d , -f 1 compared/cells/linear_st_1/metrics.csv | tr '\n' ' ')" = 'epoch 1 2 3 ' ]
 expect_exit 2 'compare_estimators: no such rule' "--rule: 'disram' is not one of" "did you mean 'disarm'?" -- \
   "${compare[@]}" --rule disram
 expect_exit 2 'compare_estimators: what bernoulli_vae refuses' "error: unknown option '--epoch'; did you mean '--epochs'?" -- \
@@ -511,5 +515,39 @@ at_first_epoch 'kill -TERM $pid' "${vae[@]}" --epochs 1000000
 verify 143 'SIGTERM is taken for Ctrl-C' 'interrupted        yes'
 at_first_epoch 'kill -INT $pid' "${vae[@]}" --limit 10 --nll-samples 1000000000
 verify 130 'Ctrl-C ends the importance bound' 'test_nll           -'
+
+# ---- --resume ----
+
+for name in bernoulli_vae categorical_vae sbn mnist_mlp; do
+  program=("$build/$name" --dataset digits --limit 300 --batch-size 10 --epochs 40 --threads 1 --no-plots)
+  run "${program[@]}" --out "whole_$name"
+  at_first_epoch 'kill -INT $pid' "${program[@]}" --out "cut_$name"
+  verify 130 "$name: Ctrl-C says how to go on" "continue with: $build/$name --resume cut_$name"
+  expect_exit 0 "$name --resume" 'resumed after step' 'interrupted        no' -- "$build/$name" --resume "cut_$name" --no-plots
+  check "$name --resume: the very model" cmp "whole_$name/model.safetensors" "cut_$name/model.safetensors"
+  check "$name --resume: the very metrics" cmp <(rev "whole_$name/metrics.csv" | cut -d , -f 2- | rev) \
+    <(rev "cut_$name/metrics.csv" | cut -d , -f 2- | rev)  # but for the last column, seconds
+done
+resume=("$build/bernoulli_vae" --resume cut_bernoulli_vae --no-plots)
+expect_exit 2 '--resume: another option than then' "error: --lr: 0.5 does not go with the run in 'cut_bernoulli_vae', which has" -- \
+  "${resume[@]}" --lr 0.5
+expect_exit 2 '--resume: fewer epochs' '--epochs: 39 does not go with the run' 'more epochs extend the run, fewer cannot be' -- \
+  "${resume[@]}" --epochs 39
+expect_exit 2 '--resume and --out' '--resume: the run goes on in its own directory' 'leave out --out' -- "${resume[@]}" --out other
+expect_exit 0 '--resume: more epochs extend the run' 'resumed after step 1200, in epoch 41 of 42' -- "${resume[@]}" --epochs 42
+expect_exit 1 '--resume: no such directory' "'nowhere' is no run directory" -- "$build/bernoulli_vae" --resume nowhere
+(flock -n 9 && sleep 2) 9> cut_bernoulli_vae/run.lock & sleep .3
+expect_exit 1 '--resume: two at once' "another process is at work in 'cut_bernoulli_vae'" -- "${resume[@]}"
+wait
+newest=$(ls cut_bernoulli_vae/checkpoints/step_*.safetensors | tail -n 1)
+truncate -s 1000 "$newest"
+expect_exit 0 '--resume: a damaged checkpoint' "warning: $newest" 'the checkpoint before it is taken' -- "${resume[@]}"
+rm cut_bernoulli_vae/checkpoints/*
+expect_exit 1 '--resume: no checkpoint' 'no checkpoint that can be read' 'hint: start anew with --config cut_bernoulli_vae/config.json' -- \
+  "${resume[@]}"
+for options in '--rule rebar --binarize dynamic' '--rule relax --arch two-layer' '--rule reinforce-net --arch nonlinear'; do
+  # shellcheck disable=SC2086
+  check "kill -9, again and again: $options" "$tests/kill_resume.sh" "$build" 4 1 --limit 600 --epochs 3 --track-variance 5 $options
+done
 
 exit $failed

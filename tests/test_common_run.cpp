@@ -79,10 +79,11 @@ struct Example {
   }
   void train() {
     Run run(options, common, {data, data});
-    run.start(4);
+    run.start(2);
     for (int64_t epoch = 1; epoch <= 2; ++epoch) {
-      for (int step = 0; step < 2; ++step) run.step(1.5);
-      run.epoch({{"epoch", epoch}, {"loss", 3.0 / static_cast<double>(epoch)}});
+      for (int step = 0; step < 2; ++step) run.step(1.5, 1);
+      const double loss = 3.0 / static_cast<double>(epoch);
+      run.epoch({{"epoch", epoch}, {"loss", loss}}, loss);
     }
     run.save_images("samples", Tensor::ones({2, 4}), {.height = 2, .width = 2});
     run.plot_metrics("curves", "loss (nats)", {"loss"});
@@ -362,15 +363,15 @@ TEST_CASE("run: a number that is not finite ends it, naming the place and the la
   const std::string out = dir / "run";
   Example example(out, {"--quiet"});
   Run run(example.options, example.common, {example.data});
-  run.step(1);
-  check_contains(message_of<Diverged>([&] { run.step(INFINITY); }), "infinite at epoch 1, step 2",
+  run.step(1, 1);
+  check_contains(message_of<Diverged>([&] { run.step(INFINITY, 1); }), "infinite at epoch 1, step 2",
                  "last good model: none yet", "hint: lower --lr");
-  printed_by([&] { run.epoch({{"epoch", 1}, {"test_loss", 1.0}}); });
+  printed_by([&] { run.epoch({{"epoch", 1}, {"test_loss", 1.0}}, 1); });
   write_file(run.path("model.safetensors"), "");
-  check_contains(message_of<Diverged>([&] { run.step(NAN); }), "NaN at epoch 2, step 1",
+  check_contains(message_of<Diverged>([&] { run.step(NAN, 1); }), "NaN at epoch 2, step 1",
                  "last good model: " + out + "/model.safetensors");
   check_contains(message_of<Diverged>([&] {
-                   run.epoch({{"epoch", 2}, {"test_loss", NAN}});
+                   run.epoch({{"epoch", 2}, {"test_loss", NAN}}, 1);
                  }),
                  "test_loss became NaN at epoch 2, step 1");
 }
@@ -379,10 +380,10 @@ TEST_CASE("run: rows keep their columns, plots name existing ones, data is named
   const TempDir dir;
   Example example(dir / "run", {"--quiet"});
   Run run(example.options, example.common, {example.data});
-  run.epoch({{"epoch", 1}, {"loss", 2.0}});
+  run.epoch({{"epoch", 1}, {"loss", 2.0}}, 2);
   check_contains(
       message_of([&] {
-        run.epoch({{"epoch", 2}, {"error", 2.0}});
+        run.epoch({{"epoch", 2}, {"error", 2.0}}, 2);
       }),
       "[Run::epoch] expected the columns of the first row, epoch,loss,steps,seconds, got "
       "epoch,error");

@@ -99,15 +99,76 @@ TEST_CASE("learning_curves: means over seeds, read off on a common axis, gaps wh
   CHECK(seconds.curves[1].y.back() == 110);
 }
 
-TEST_CASE("campaign: a directory keeps to the arguments it was made with") {
+TEST_CASE(
+    "compare: a cell that was trained for longer counts as it was after the epochs asked for") {
   const TempDir dir;
-  Campaign(dir / "out", {"--epochs", "1"});  // nothing has run: other arguments may follow
-  Campaign(dir / "out", {"--epochs", "2"});
+  const Cell st{"linear", "st", 1}, arm{"linear", "arm", 1};
+  write_run(Campaign(dir / "out", {"--epochs", "2"}), st, 100, 2);  // 101 after its first epoch
+  write_run(Campaign(dir / "out", {"--epochs", "2"}), arm, 110, 2, /*interrupted=*/true);
+  const Campaign first(dir / "out", {"--epochs=1"});
+  CHECK(first.finished(st));
+  CHECK(first.finished(arm));  // stopped in the second epoch
+  const std::vector<Record> rows = compare(first, {st, arm});
+  REQUIRE(rows.size() == 2);
+  CHECK(csv_row(rows[0]).starts_with("linear,st,1,101,nan"));
+  CHECK(csv_row(rows[1]).starts_with("linear,arm,1,111,nan"));
+}
+
+TEST_CASE("campaign: more epochs are asked of cells that had finished") {
+  const TempDir dir;
+  const Cell st{"linear", "st", 1};
+  write_run(Campaign(dir / "out", {"--epochs", "2"}), st, 100, 2);
+  CHECK(Campaign(dir / "out", {"--epochs", "2"}).finished(st));
+  CHECK_FALSE(Campaign(dir / "out", {"--epochs", "3"}).finished(st));
+}
+
+TEST_CASE("markdown: the paper's numbers in brackets, where it has any") {
+  const std::vector<Record> rows{{{"arch", "two-layer"},
+                                  {"rule", "mmd"},
+                                  {"test_neg_elbo", 108.0},
+                                  {"half_width", std::nan("")},
+                                  {"step_ms", 1.0},
+                                  {"step_ratio", 1.0}},
+                                 {{"arch", "two-layer"},
+                                  {"rule", "gumbel-softmax"},
+                                  {"test_neg_elbo", 112.0},
+                                  {"half_width", 0.5},
+                                  {"step_ms", 1.0},
+                                  {"step_ratio", 1.0}}};
+  check_contains(markdown(rows, /*published=*/true), "| mmd | 108.00 (108.3) |\n",
+                 "| gumbel-softmax | 112.00 ± 0.50 |\n", "(published)");
+  CHECK(markdown(rows).find("published") == std::string::npos);
+}
+
+TEST_CASE("variance_curves: rules whose variance was measured, on a logarithmic axis") {
+  const TempDir dir;
+  const Campaign campaign(dir / "out", {});
+  const std::vector<Cell> cells{{"linear", "st", 1}, {"linear", "arm", 1}};
+  for (const Cell& cell : cells) write_run(campaign, cell, 100, 2);
+  CHECK(variance_curves(campaign, cells, "linear").curves.empty());
+  write_file(campaign.path("cells/linear_arm_1/variance.csv"),
+             "step,encoder_variance\n10,4\n20,2\n");
+  const Plot plot = variance_curves(campaign, cells, "linear");
+  REQUIRE(plot.curves.size() == 1);
+  CHECK(plot.curves[0].name == "arm");
+  CHECK(plot.curves[0].y.back() == 2);
+  CHECK(plot.log_y);
+  write_file(campaign.path("cells/linear_arm_1/variance.csv"), "step,encoder_variance\n10,many\n");
+  check_contains(
+      message_of<std::runtime_error>([&] { variance_curves(campaign, cells, "linear"); }),
+      "variance.csv: line 2, column 'encoder_variance': 'many' is not a number");
+}
+
+TEST_CASE("campaign: a directory keeps to the arguments it was made with, but for the epochs") {
+  const TempDir dir;
+  Campaign(dir / "out", {"--lr", "1"});  // nothing has run: other arguments may follow
+  Campaign(dir / "out", {"--lr", "2"});
   std::filesystem::create_directories(dir / "out/cells/linear_st_1");
   write_file(dir / "out/cells/linear_st_1/config.json", "{}");
-  Campaign(dir / "out", {"--epochs", "2"});
+  Campaign(dir / "out", {"--lr", "2"});
+  CHECK(Campaign(dir / "out", {"--epochs", "7", "--lr", "2"}).epochs() == 7);
   check_contains(message_of<std::runtime_error>([&] {
-                   Campaign(dir / "out", {"--epochs", "3"});
+                   Campaign(dir / "out", {"--lr", "3", "--epochs", "7"});
                  }),
-                 "has runs made with the arguments '--epochs 2', not '--epochs 3'");
+                 "has runs made with the arguments '--lr 2', not '--lr 3'");
 }

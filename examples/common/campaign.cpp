@@ -1,13 +1,7 @@
 #include "examples/common/campaign.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <iostream>
 #include <mutex>
@@ -16,6 +10,7 @@
 
 #include "examples/common/files.h"
 #include "examples/common/program.h"
+#include "examples/common/words.h"
 #include "tensor/check.h"
 
 namespace stflow {
@@ -39,27 +34,20 @@ std::string last_words(const std::string& path) {
   return last;
 }
 
-/// Takes the lock of a directory, which ends with the last process that has inherited it.
-std::shared_ptr<int> take_lock(const std::string& out, const std::string& path) {
-  const int file = open(path.c_str(), O_RDWR | O_CREAT, 0666);
-  if (file < 0) throw std::runtime_error("cannot write '" + path + "': " + std::strerror(errno));
-  const std::shared_ptr<int> lock(new int(file), [](const int* each) {
-    close(*each);
-    delete each;
-  });
-  if (flock(file, LOCK_EX | LOCK_NB) != 0) {
-    throw std::runtime_error(
-        "--out: another comparison, or a run that it left behind, is still at "
-        "work in '" +
-        out + "'; hint: wait for it, or name another directory");
+/// Takes --epochs N or --epochs=N out of the words: the last N, 0 if there is none.
+int64_t take_epochs(std::vector<std::string>& words) {
+  std::string number = "0";
+  for (size_t i = 0; i < words.size();) {
+    const bool two_words = words[i] == "--epochs" && i + 1 < words.size();
+    if (!two_words && !words[i].starts_with("--epochs=")) {
+      ++i;
+      continue;
+    }
+    number = two_words ? words[i + 1] : words[i].substr(9);
+    words.erase(words.begin() + i, words.begin() + i + (two_words ? 2 : 1));
   }
-  return lock;
-}
-
-std::string joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
-  return text;
+  // What is no number is left to bernoulli_vae to refuse.
+  return std::atoll(number.c_str());
 }
 
 }  // namespace
@@ -75,6 +63,8 @@ Campaign::Campaign(const std::string& out, const std::vector<std::string>& argum
                                       ours == std::string("--seed") ? "--seeds N" : ours,
                                       " before the --"));
   }
+  std::vector<std::string> same = arguments;
+  epochs_ = take_epochs(same);
   const std::string settings = path("campaign.json");
   std::error_code failure;
   fs::create_directories(out, failure);
@@ -88,8 +78,14 @@ Campaign::Campaign(const std::string& out, const std::vector<std::string>& argum
                                             "in it; hint: name a new directory"));
   }
   fs::create_directories(path("cells"));
-  lock_ = take_lock(out, path("campaign.lock"));
-  const Record record{{"arguments", joined(arguments)}};
+  lock_ = take_lock(path("campaign.lock"), /*inherited=*/true);
+  if (!lock_) {
+    throw std::runtime_error(
+        concat_message("--out: another comparison, or a run that it left behind, is still at work "
+                       "in '",
+                       out, "'; hint: wait for it, or name another directory"));
+  }
+  const Record record{{"arguments", joined(same)}};
   const auto has_begun = [](const fs::directory_entry& cell) {
     return fs::exists(cell.path() / "config.json");
   };
@@ -97,22 +93,24 @@ Campaign::Campaign(const std::string& out, const std::vector<std::string>& argum
       std::ranges::any_of(fs::directory_iterator(path("cells")), has_begun)) {
     const Record before = record_from_json(read_file(settings), settings);
     const Value* there = find_value(before, "arguments");
-    if (there == nullptr || text_of(*there) != joined(arguments)) {
+    if (there == nullptr || text_of(*there) != joined(same)) {
       throw std::runtime_error(concat_message(
           "--out: '", out, "' has runs made with the arguments '", there ? text_of(*there) : "",
-          "', not '", joined(arguments), "'; hint: name another directory"));
+          "', not '", joined(same), "'; hint: name another directory"));
     }
   }
   write_file(settings, to_json(record, 2) + "\n");
 }
 
 bool Campaign::finished(const Cell& cell) const {
-  const std::string summary_path = path(cell) + "/summary.json";
-  if (!fs::exists(summary_path)) return false;
+  if (!fs::exists(path(cell) + "/summary.json") || !fs::exists(path(cell) + "/metrics.jsonl"))
+    return false;
   try {
     const Record results = summary(cell);
     const Value* stopped = find_value(results, "interrupted");
-    return stopped && text_of(*stopped) == "no" && find_value(results, "test_neg_elbo");
+    if (!stopped || !find_value(results, "test_neg_elbo")) return false;
+    const auto rows = std::ssize(metrics(cell));
+    return text_of(*stopped) == "no" ? rows >= epochs_ : rows > epochs_ && epochs_ > 0;
   } catch (const std::runtime_error&) {
     return false;  // cut off: to be run again
   }
@@ -131,13 +129,29 @@ std::vector<Record> Campaign::metrics(const Cell& cell) const {
   return rows;
 }
 
-/// Runs one cell; what became of it, in words, "" if it finished.
+std::vector<Record> Campaign::variance(const Cell& cell) const {
+  const std::string file = path(cell) + "/variance.csv";
+  return fs::exists(file) ? records_from_csv(read_file(file), file) : std::vector<Record>();
+}
+
+/// Runs one cell, or what is left of it; what became of it, in words, "" if it finished.
 std::string Campaign::run_cell(const Cell& cell) const {
-  fs::remove_all(path(cell));
-  std::vector<std::string> command{
-      training_program(),        "--arch",    cell.arch, "--rule", cell.rule,  "--seed",
-      std::to_string(cell.seed), "--threads", "1",       "--out",  path(cell), "--no-plots"};
-  command.insert(command.end(), arguments_.begin(), arguments_.end());
+  std::vector<std::string> command{training_program(), "--threads", "1", "--no-plots"};
+  const auto add = [&](const std::vector<std::string>& words) {
+    command.insert(command.end(), words.begin(), words.end());
+  };
+  const std::string checkpoints = path(cell) + "/checkpoints";
+  if (fs::exists(checkpoints) && !fs::is_empty(checkpoints)) {
+    add({"--resume", path(cell)});
+    const std::string config = path(cell) + "/config.json";
+    const auto epochs = get<int64_t>(record_from_json(read_file(config), config), "epochs");
+    if (epochs_ > epochs) add({"--epochs", std::to_string(epochs_)});
+  } else {
+    fs::remove_all(path(cell));
+    add({"--arch", cell.arch, "--rule", cell.rule, "--seed", std::to_string(cell.seed), "--out",
+         path(cell)});
+    add(arguments_);
+  }
   const std::string log = path(cell) + ".log";
   const int code = run_command(command, ".", log);
   if (code == 0 && finished(cell)) return "";

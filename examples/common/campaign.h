@@ -3,8 +3,9 @@
 //
 // A cell is one run: architecture, rule, seed. Each runs as a process of its own with one thread,
 // as many at once as there are processors, in a directory of its own below the campaign's. A cell
-// that has finished is never run again, so that the same command continues what was interrupted and
-// extends what is there.
+// that has finished is never run again and one that was stopped goes on from its last checkpoint,
+// so that the same command continues what was interrupted; with more seeds or rules it extends
+// what is there, with more epochs it trains on.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +26,8 @@ struct Cell {
 class Campaign {
  public:
   /// In the directory `out`, made if it is not there. `arguments` go to every run. Throws
-  /// std::runtime_error when a campaign with other arguments is there, or one that is still
-  /// running: it or a run that it left behind holds the lock of the directory.
+  /// std::runtime_error when a campaign is there whose arguments differ in more than --epochs, or
+  /// one that is still running: it or a run that it left behind holds the lock of the directory.
   Campaign(const std::string& out, const std::vector<std::string>& arguments);
 
   /// Runs the cells that have not finished, `jobs` at a time; one line of standard error each,
@@ -34,10 +35,15 @@ class Campaign {
   /// refuses the arguments. Returns false when a run failed or was stopped.
   bool run(const std::vector<Cell>& cells, int64_t jobs, bool quiet) const;
 
+  /// The epochs that the arguments ask for; 0 when they do not say.
+  int64_t epochs() const { return epochs_; }
+  /// Has the cell been trained for as many epochs, or more?
   bool finished(const Cell& cell) const;
-  /// The results of a finished cell, and its metrics, one Record an epoch.
+  /// The results of a finished cell; its metrics, one Record an epoch; the variance of its
+  /// gradient, one Record a measurement.
   Record summary(const Cell& cell) const;
   std::vector<Record> metrics(const Cell& cell) const;
+  std::vector<Record> variance(const Cell& cell) const;
 
   std::string path(const std::string& name) const { return directory_ + "/" + name; }
 
@@ -47,6 +53,7 @@ class Campaign {
 
   std::string directory_;
   std::vector<std::string> arguments_;
+  int64_t epochs_ = 0;
   std::shared_ptr<int> lock_;  // a file; the runs inherit it
 };
 

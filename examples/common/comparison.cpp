@@ -31,10 +31,12 @@ struct Group {
   std::vector<Cell> cells;
 };
 
-std::vector<Group> groups_of(const Campaign& campaign, const std::vector<Cell>& cells) {
+/// Of one architecture, or of all.
+std::vector<Group> groups_of(const Campaign& campaign, const std::vector<Cell>& cells,
+                             const std::string& arch = "") {
   std::vector<Group> groups;
   for (const Cell& cell : cells) {
-    if (!campaign.finished(cell)) continue;
+    if ((!arch.empty() && cell.arch != arch) || !campaign.finished(cell)) continue;
     const auto same = [&](const Group& g) { return g.arch == cell.arch && g.rule == cell.rule; };
     auto group = std::ranges::find_if(groups, same);
     if (group == groups.end()) group = groups.insert(group, {cell.arch, cell.rule, {}});
@@ -43,14 +45,17 @@ std::vector<Group> groups_of(const Campaign& campaign, const std::vector<Cell>& 
   return groups;
 }
 
-/// Mean over seeds of a column of the metrics, one number an epoch.
-std::vector<double> mean_curve(const Campaign& campaign, const Group& group,
+/// Rows that a run has written, of its metrics or its variance.
+using Log = std::vector<Record> (Campaign::*)(const Cell&) const;
+
+/// Mean over seeds of a column of a log, one number a row, as far as all of them go.
+std::vector<double> mean_curve(const Campaign& campaign, const Group& group, Log log,
                                const std::string& column) {
   std::vector<double> curve;
-  for (const Cell& cell : group.cells) {
-    const std::vector<Record> rows = campaign.metrics(cell);
-    curve.resize(rows.size());
-    for (size_t i = 0; i < rows.size(); ++i)
+  for (size_t cell = 0; cell < group.cells.size(); ++cell) {
+    const std::vector<Record> rows = (campaign.*log)(group.cells[cell]);
+    curve.resize(cell == 0 ? rows.size() : std::min(curve.size(), rows.size()));
+    for (size_t i = 0; i < curve.size(); ++i)
       curve[i] += number_in(rows[i], column) / static_cast<double>(group.cells.size());
   }
   return curve;
@@ -63,6 +68,27 @@ double read_off(const std::vector<double>& x, const std::vector<double>& y, doub
   if (right == 0) return y[0];
   const double share = (at - x[right - 1]) / (x[right] - x[right - 1]);
   return y[right - 1] + share * (y[right] - y[right - 1]);
+}
+
+/// A column of a log against another one, a curve for each group, on one x axis.
+Plot curves_of(const Campaign& campaign, const std::vector<Group>& groups, Log log,
+               const std::string& against, const std::string& column) {
+  constexpr int kPoints = 200;
+  std::vector<std::vector<double>> x;
+  double end = 0;
+  for (const Group& group : groups) {
+    x.push_back(mean_curve(campaign, group, log, against));
+    if (!x.back().empty()) end = std::max(end, x.back().back());
+  }
+  Plot plot{.x_label = against, .y_label = column, .x = {}, .curves = {}};
+  for (int i = 1; i <= kPoints; ++i) plot.x.push_back(i == kPoints ? end : end * i / kPoints);
+  for (size_t g = 0; g < groups.size(); ++g) {
+    const std::vector<double> y = mean_curve(campaign, groups[g], log, column);
+    Plot::Curve curve{groups[g].rule, {}};
+    for (const double at : plot.x) curve.y.push_back(read_off(x[g], y, at));
+    plot.curves.push_back(curve);
+  }
+  return plot;
 }
 
 /// A line for each rule, a column for each architecture, in the order they first appear.
@@ -120,11 +146,22 @@ std::vector<Record> compare(const Campaign& campaign, const std::vector<Cell>& c
     for (const Cell& cell : group.cells) values.push_back(number_in(campaign.summary(cell), name));
     return interval_of(values);
   };
+  // The last epoch, or that of the campaign where a cell was trained for longer.
+  const auto result_of = [&](const Group& group) {
+    std::vector<double> values;
+    for (const Cell& cell : group.cells) {
+      const std::vector<Record> epochs = campaign.metrics(cell);
+      const auto at =
+          campaign.epochs() == 0 ? epochs.size() : static_cast<size_t>(campaign.epochs());
+      values.push_back(number_in(epochs.at(at - 1), "test_neg_elbo"));
+    }
+    return interval_of(values);
+  };
   for (const Group& group : groups) {
     const auto st = std::ranges::find_if(
         groups, [&](const Group& g) { return g.arch == group.arch && g.rule == "st"; });
     const double step_ms = mean_of(group, "step_ms_median").mean;
-    const Interval result = mean_of(group, "test_neg_elbo");
+    const Interval result = result_of(group);
     rows.push_back(
         {{"arch", group.arch},
          {"rule", group.rule},
@@ -139,42 +176,56 @@ std::vector<Record> compare(const Campaign& campaign, const std::vector<Cell>& c
   return rows;
 }
 
-std::string markdown(const std::vector<Record>& rows) {
-  const auto result = [](const Record& row) {
+double published_neg_elbo(const std::string& arch, const std::string& rule) {
+  struct Row {
+    const char* rule;
+    double linear, two_layer, nonlinear;
+  };
+  constexpr Row kRows[] = {{"mmd", 119.8, 108.3, 104.6},   {"st", 119.1, 107.6, 104.2},
+                           {"arm", 110.3, 98.2, 101.3},    {"relax", 122.1, 114.0, 110.9},
+                           {"rebar", 123.2, 113.7, 111.6}, {"gumbel-softmax", 129.2, kNaN, 112.5}};
+  const auto row = std::ranges::find(kRows, rule, &Row::rule);
+  if (row == std::end(kRows)) return kNaN;
+  return arch == "linear" ? row->linear : arch == "two-layer" ? row->two_layer : row->nonlinear;
+}
+
+std::string markdown(const std::vector<Record>& rows, bool published) {
+  const auto result = [published](const Record& row) {
     const double half_width = number_in(row, "half_width");
+    const double there = published_neg_elbo(text_in(row, "arch"), text_in(row, "rule"));
     return fixed(number_in(row, "test_neg_elbo"), 2) +
-           (std::isnan(half_width) ? "" : " ± " + fixed(half_width, 2));
+           (std::isnan(half_width) ? "" : " ± " + fixed(half_width, 2)) +
+           (!published || std::isnan(there) ? "" : " (" + fixed(there, 1) + ")");
   };
   const auto cost = [](const Record& row) {
     const double ratio = number_in(row, "step_ratio");
     return fixed(number_in(row, "step_ms"), 2) +
            (std::isnan(ratio) ? "" : " (" + fixed(ratio, 2) + " x)");
   };
-  return "Test -ELBO (nats per image), mean over seeds and its 95 % interval:\n\n" +
-         table(rows, result) +
+  return std::string("Test -ELBO (nats per image), mean over seeds and its 95 % interval") +
+         (published ? " (published)" : "") + ":\n\n" + table(rows, result) +
          "\nMilliseconds a training step on one thread (relative to st):\n\n" + table(rows, cost);
 }
 
 Plot learning_curves(const Campaign& campaign, const std::vector<Cell>& cells,
                      const std::string& arch, const std::string& against) {
-  constexpr int kPoints = 200;  // of the common x axis
-  std::vector<Group> groups = groups_of(campaign, cells);
-  std::erase_if(groups, [&](const Group& group) { return group.arch != arch; });
-  std::vector<std::vector<double>> x;
-  double end = 0;
-  for (const Group& group : groups) {
-    x.push_back(mean_curve(campaign, group, against));
-    if (!x.back().empty()) end = std::max(end, x.back().back());
-  }
-  Plot plot{.x_label = against, .y_label = "test -ELBO (nats per image)", .x = {}, .curves = {}};
+  const std::vector<Group> groups = groups_of(campaign, cells, arch);
+  Plot plot = curves_of(campaign, groups, &Campaign::metrics, against, "test_neg_elbo");
+  plot.y_label = "test -ELBO (nats per image)";
   plot.title = arch;
-  for (int i = 1; i <= kPoints; ++i) plot.x.push_back(i == kPoints ? end : end * i / kPoints);
-  for (size_t g = 0; g < groups.size(); ++g) {
-    const std::vector<double> y = mean_curve(campaign, groups[g], "test_neg_elbo");
-    Plot::Curve curve{groups[g].rule, {}};
-    for (const double at : plot.x) curve.y.push_back(read_off(x[g], y, at));
-    plot.curves.push_back(curve);
-  }
+  return plot;
+}
+
+Plot variance_curves(const Campaign& campaign, const std::vector<Cell>& cells,
+                     const std::string& arch) {
+  std::vector<Group> groups = groups_of(campaign, cells, arch);
+  std::erase_if(groups, [&](const Group& group) {
+    return mean_curve(campaign, group, &Campaign::variance, "step").empty();
+  });
+  Plot plot = curves_of(campaign, groups, &Campaign::variance, "step", "encoder_variance");
+  plot.y_label = "trace of the covariance of the encoder's gradient";
+  plot.title = arch;
+  plot.log_y = true;
   return plot;
 }
 

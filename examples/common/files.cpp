@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -79,6 +80,21 @@ std::string make_run_directory(const std::string& out, const std::string& progra
   }
   throw std::runtime_error(concat_message("cannot create run directory '", base,
                                           "': ", error.message(), "; hint: --out DIR"));
+}
+
+std::shared_ptr<int> take_lock(const std::string& path, bool inherited) {
+  const int first = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (first < 0) fail("write", path, errno);
+  // Where standard output is closed its number is free, and what is printed must not end up here.
+  const int file = fcntl(first, inherited ? F_DUPFD : F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  const int reason = errno;
+  close(first);
+  if (file < 0) fail("write", path, reason);
+  const std::shared_ptr<int> lock(new int(file), [](const int* each) {
+    close(*each);
+    delete each;
+  });
+  return flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK ? nullptr : lock;
 }
 
 int run_command(const std::vector<std::string>& command, const std::string& directory,

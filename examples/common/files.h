@@ -4,6 +4,7 @@
 // the new one, never half of it. Logs grow by whole lines. A run directory is always a new one.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,12 @@ void append_line(const std::string& path, const std::string& line);
 /// makes runs/<program>-<date>-<time>, numbered if that is taken. Returns its path. Throws
 /// std::runtime_error when `out` has contents or cannot be created.
 std::string make_run_directory(const std::string& out, const std::string& program);
+
+/// Takes the lock of the file `path`, which is made if it is not there, until the last copy of what
+/// is returned is gone. Empty when another process has it. Processes started meanwhile share the
+/// lock if it is `inherited`. Where the file system knows no locks, all succeed. Throws like
+/// read_file.
+std::shared_ptr<int> take_lock(const std::string& path, bool inherited = false);
 
 /// Runs a command found in PATH inside `directory` and waits; its output replaces the file `log`,
 /// and Ctrl-C is passed on to it. Returns its exit code, or -1 when there is no such command.

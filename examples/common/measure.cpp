@@ -31,8 +31,14 @@ void StepTimer::lap() {
   restart();
 }
 
+void StepTimer::continue_from(const Sums& sums) {
+  seconds_ += sums.seconds;
+  gemm_seconds_ += sums.gemm_seconds;
+  median_before_ms_ = sums.median_ms;
+}
+
 double StepTimer::median_ms() const {
-  if (laps_ms_.empty()) return 0;
+  if (laps_ms_.empty()) return median_before_ms_;
   std::vector<double> laps = laps_ms_;
   const auto middle = laps.begin() + static_cast<std::ptrdiff_t>(laps.size() / 2);
   std::nth_element(laps.begin(), middle, laps.end());

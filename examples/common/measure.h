@@ -19,7 +19,15 @@ class StepTimer {
   void restart();
   void lap();
 
-  /// Median of the laps in milliseconds (the upper one of two); 0 without laps.
+  /// What an interrupted run has measured, for the timer of the run that goes on from there.
+  struct Sums {
+    double seconds = 0, gemm_seconds = 0, median_ms = 0;
+  };
+  Sums sums() const { return {seconds_, gemm_seconds_, median_ms()}; }
+  void continue_from(const Sums& sums);
+
+  /// Median of this timer's laps in milliseconds (the upper one of two); without laps that of the
+  /// timer before it, or 0.
   double median_ms() const;
   /// Sum of all laps.
   double seconds() const { return seconds_; }
@@ -29,6 +37,7 @@ class StepTimer {
  private:
   double start_ = 0, seconds_ = 0;
   double gemm_start_ = 0, gemm_seconds_ = 0;
+  double median_before_ms_ = 0;
   std::vector<double> laps_ms_;
 };
 

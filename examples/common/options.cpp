@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <filesystem>
 #include <functional>
 #include <iostream>
 #include <sstream>
@@ -16,6 +17,7 @@
 #include "datasets/catalog.h"
 #include "examples/common/files.h"
 #include "examples/common/program.h"
+#include "examples/common/words.h"
 #include "tensor/check.h"
 #include "tensor/parallel.h"
 
@@ -57,23 +59,6 @@ template <typename Number>
 std::string shortest(Number value) {
   char text[32];
   return {text, std::to_chars(text, text + sizeof text, value).ptr};
-}
-
-std::string joined(const std::vector<std::string>& words, const char* separator) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : separator) + word;
-  return text;
-}
-
-std::string shell_quoted(const std::string& word) {
-  const auto plain = [](unsigned char c) {
-    return std::isalnum(c) ||
-           std::string_view("-_./=,:+@").find(static_cast<char>(c)) != std::string_view::npos;
-  };
-  if (!word.empty() && std::all_of(word.begin(), word.end(), plain)) return word;
-  std::string quoted = "'";
-  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
 }
 
 /// CLI11's help without its doubled blank lines, its texts broken to fit a terminal.
@@ -215,10 +200,14 @@ void Options::add_common(CommonOptions& common) {
   add("--lr", common.lr, "Learning rate", above(0));
   add("--seed", common.seed, "Same seed, same numbers, whatever --threads is", at_least(0));
   add("--limit", common.limit, "Use only the first N examples, 0 = all", at_least(0));
+  add("--checkpoint-every", common.checkpoint_every,
+      "Steps between two checkpoints; 0: only at the end and at Ctrl-C", at_least(0));
   const size_t kept = entries_.size();
   add("--threads", common.threads, "Threads to compute with", between(1, kMaxThreads));
   add("--out", common.out, "New directory for the results; without it one below runs/", "DIR");
   add("--config", config_, "Take values from the config.json of an earlier run", "FILE");
+  add("--resume", common.resume,
+      "Go on with the run in this directory, to the same bits as if it had never stopped", "DIR");
   flag("--quiet", common.quiet, "Only results and warnings: no header, progress or epoch lines");
   flag("--json", common.json, "Print the results as one line of JSON, all else to stderr");
   flag("--no-plots", common.no_plots, "Draw no pictures");
@@ -232,7 +221,7 @@ void Options::only_with(const std::string& other, const std::vector<std::string>
 }
 
 void Options::parse(int argc, const char* const* argv) {
-  command_line_ = shell_quoted(argv[0]);
+  command_line_ = typed_program_ = shell_quoted(argv[0]);
   for (int i = 1; i < argc; ++i) command_line_ += " " + shell_quoted(argv[i]);
 
   CLI::App& app = *parser_;
@@ -260,13 +249,26 @@ void Options::parse(int argc, const char* const* argv) {
   }
   if (!app.remaining().empty()) unknown(app.remaining().front());
 
-  if (Entry* config = find_entry("--config"); config && config->option->count() > 0) {
-    read_config(config->text);
+  const auto typed = [&](const char* name) {
+    const Entry* entry = find_entry(name);
+    return entry && entry->option->count() > 0;
+  };
+  if (typed("--resume")) {
+    for (const char* other : {"--out", "--config"}) {
+      if (!typed(other)) continue;
+      throw UsageError(concat_message("--resume: the run goes on in its own directory, with its ",
+                                      "own settings; leave out ", other));
+    }
+    read_config_of_run(find_entry("--resume")->text);
+  } else if (typed("--config")) {
+    read_config(find_entry("--config")->text);
   }
   for (const auto& entry : entries_) {
     if (entry->option->count() == 0) continue;
+    const std::string before = csv_row({{"", entry->value()}});
     entry->assign(entry->option->as<std::string>());
     entry->given = true;
+    if (typed("--resume")) check_resumable(*entry, before);
   }
   warn_without_effect();
   if (common_) set_num_threads(static_cast<int>(common_->threads));
@@ -336,6 +338,33 @@ void Options::read_config(const std::string& path) {
   }
 }
 
+void Options::read_config_of_run(const std::string& directory) {
+  const std::string path = directory + "/config.json";
+  if (!std::filesystem::exists(path)) {
+    throw std::runtime_error(concat_message("--resume: '", directory,
+                                            "' is no run directory: it has no config.json; hint: "
+                                            "the directory that the run named as it began"));
+  }
+  read_config(path);
+}
+
+void Options::check_resumable(const Entry& entry, const std::string& before) const {
+  const std::string now = csv_row({{"", entry.value()}});
+  const bool free =
+      !entry.in_config || entry.name == "--data" || entry.name == "--checkpoint-every";
+  if (free || now == before) return;
+  std::string hint = "leave it out";
+  if (entry.name == "--epochs" && common_->schedule_over_epochs) {
+    hint = "the learning rate depends on it";
+  } else if (entry.name == "--epochs") {
+    if (common_->epochs > std::stoll(before)) return;  // extends the run
+    hint = "more epochs extend the run, fewer cannot be";
+  }
+  throw UsageError(concat_message(entry.name, ": ", now, " does not go with the run in '",
+                                  find_entry("--resume")->text, "', which has ", before,
+                                  "; hint: ", hint));
+}
+
 Options::Entry* Options::find_entry(const std::string& name) const {
   for (const auto& entry : entries_) {
     if (entry->name == name) return entry.get();
@@ -347,6 +376,10 @@ bool Options::given(const std::string& name) const {
   const Entry* entry = find_entry(name);
   CHECK_ARG(entry, "[given] ", program_, " has no option '", name, "'");
   return entry->given;
+}
+
+std::string Options::resume_command(const std::string& directory) const {
+  return typed_program_ + " --resume " + shell_quoted(directory);
 }
 
 Record Options::values() const {

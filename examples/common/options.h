@@ -2,8 +2,9 @@
 //
 // The variable handed to add() holds the default and receives the value, so a program reads plain
 // variables. A value comes from the command line, else from the --config file (the config.json of
-// an earlier run), else it is the default. CLI11 splits the words and prints the help; options.cpp
-// alone sees it, because it is slow to compile.
+// an earlier run), else it is the default. With --resume the earlier run's own values hold, and the
+// command line may change only those that leave the numbers as they are. CLI11 splits the words and
+// prints the help; options.cpp alone sees it, because it is slow to compile.
 #pragma once
 
 #include <cstdint>
@@ -47,10 +48,15 @@ struct CommonOptions {
   int64_t seed = 1;              // --seed
   int64_t threads;               // --threads: processors granted, unless given
   std::string out;               // --out: run directory; empty: a new one below runs/
-  int64_t limit = 0;             // --limit: use this many examples only; 0 = all
-  bool quiet = false;            // --quiet
-  bool json = false;             // --json
-  bool no_plots = false;         // --no-plots
+  std::string resume;            // --resume: directory of the run to go on with; empty: a new run
+  int64_t checkpoint_every = 5000;  // --checkpoint-every: steps; 0 = only at the end
+  int64_t limit = 0;                // --limit: use this many examples only; 0 = all
+  bool quiet = false;               // --quiet
+  bool json = false;                // --json
+  bool no_plots = false;            // --no-plots
+
+  /// The learning rate depends on --epochs, so that a resumed run cannot have more of them.
+  bool schedule_over_epochs = false;
 };
 
 class Options {
@@ -78,8 +84,8 @@ class Options {
                  const std::vector<std::string>& names);
 
   /// Reads the command line into the variables. --help and --version print to standard output and
-  /// throw Finished. Throws UsageError for a mistake on the command line, std::runtime_error for
-  /// one in the --config file.
+  /// throw Finished. Throws UsageError for a mistake on the command line, such as an option that
+  /// the run of --resume has otherwise, std::runtime_error for one in a config.json.
   void parse(int argc, const char* const* argv);
 
   /// Did the user give "--name", on the command line or in the --config file?
@@ -87,8 +93,11 @@ class Options {
   const std::string& program() const { return program_; }
   /// The command line as typed, quoted where a shell needs it.
   const std::string& command_line() const { return command_line_; }
+  /// What to type to go on with the run in `directory`.
+  std::string resume_command(const std::string& directory) const;
   /// The values as they are now, "--batch-size" under the name "batch_size". Left out is what
-  /// belongs to a machine or a console: --out --config --threads --quiet --json --no-plots.
+  /// belongs to a machine or a console: --out --config --resume --threads --quiet --json
+  /// --no-plots.
   Record values() const;
 
  private:
@@ -103,9 +112,11 @@ class Options {
   Entry* find_entry(const std::string& name) const;
   [[noreturn]] void unknown(const std::string& word) const;
   void read_config(const std::string& path);
+  void read_config_of_run(const std::string& directory);
+  void check_resumable(const Entry& entry, const std::string& before) const;
   void warn_without_effect() const;
 
-  std::string program_, command_line_, config_, group_ = "Options";
+  std::string program_, typed_program_, command_line_, config_, group_ = "Options";
   const CommonOptions* common_ = nullptr;
   std::unique_ptr<CLI::App> parser_;
   std::vector<std::unique_ptr<Entry>> entries_;

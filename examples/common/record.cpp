@@ -9,6 +9,8 @@
 #include <cstdio>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <sstream>
+#include <stdexcept>
 #include <type_traits>
 
 #include "tensor/check.h"
@@ -153,6 +155,44 @@ std::string csv_table(const std::vector<Record>& rows) {
   std::string text = csv_header(rows.at(0)) + "\n";
   for (const Record& row : rows) text += csv_row(row) + "\n";
   return text;
+}
+
+std::vector<Record> records_from_csv(const std::string& text, const std::string& source) {
+  const auto cells_of = [](const std::string& line) {
+    std::vector<std::string> cells(1);
+    for (const char c : line) {
+      if (c == ',')
+        cells.emplace_back();
+      else
+        cells.back() += c;
+    }
+    return cells;
+  };
+  std::istringstream lines(text);
+  std::string line;
+  std::getline(lines, line);
+  const std::vector<std::string> names = cells_of(line);
+  std::vector<Record> rows;
+  while (std::getline(lines, line)) {
+    const std::vector<std::string> cells = cells_of(line);
+    if (cells.size() != names.size()) {
+      throw std::runtime_error(concat_message(source, ": line ", rows.size() + 2, " has ",
+                                              cells.size(), " columns, the header ", names.size()));
+    }
+    Record row;
+    for (size_t i = 0; i < cells.size(); ++i) {
+      const char* end = cells[i].data() + cells[i].size();
+      double number = 0;
+      const auto read = std::from_chars(cells[i].data(), end, number);
+      if (read.ec != std::errc() || read.ptr != end) {
+        throw std::runtime_error(concat_message(source, ": line ", rows.size() + 2, ", column '",
+                                                names[i], "': '", cells[i], "' is not a number"));
+      }
+      row.push_back({names[i], number});
+    }
+    rows.push_back(row);
+  }
+  return rows;
 }
 
 }  // namespace stflow

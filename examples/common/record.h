@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <variant>
 #include <vector>
@@ -23,6 +24,18 @@ struct Field {
 
 /// The value of that name, or nullptr.
 const Value* find_value(const Record& record, const std::string& name);
+/// The value of that name. Throws std::runtime_error, naming it, when it is missing or no T.
+template <typename T>
+const T& get(const Record& record, const std::string& name) {
+  const Value* value = find_value(record, name);
+  const T* found = value ? std::get_if<T>(value) : nullptr;
+  if (!found) {
+    throw std::runtime_error(
+        (value ? "another kind of value than expected is named '" : "there is no value named '") +
+        name + "'");
+  }
+  return *found;
+}
 /// Replaces the value of that name, or appends it.
 void set_value(Record& record, const std::string& name, const Value& value);
 
@@ -45,5 +58,8 @@ std::string csv_header(const Record& row);
 std::string csv_row(const Record& row);
 /// The header and all rows, at least one, a line each.
 std::string csv_table(const std::vector<Record>& rows);
+/// Reads such a table of numbers. Throws std::runtime_error that begins with `source` (a path) when
+/// a row has other columns than the header, or no number where one belongs.
+std::vector<Record> records_from_csv(const std::string& text, const std::string& source);
 
 }  // namespace stflow

@@ -1,5 +1,7 @@
 #include "examples/common/rule_options.h"
 
+#include <cmath>
+
 namespace stflow {
 
 std::vector<std::string> scalable_rules(const std::string& law) {
@@ -40,7 +42,11 @@ std::vector<Rule> make_rules(const RuleChoice& choice,
   return rules;
 }
 
-RuleTrainer::RuleTrainer(const std::vector<Rule>& rules, double model_lr) {
+bool has_relaxed_control_variate(const Rule& rule) {
+  return rule.name == "rebar" || rule.name == "relax";
+}
+
+RuleTrainer::RuleTrainer(const std::vector<Rule>& rules, double model_lr) : rules_(rules) {
   std::vector<Var> parameters;
   for (const Rule& rule : rules) {
     parameters.insert(parameters.end(), rule.parameters.begin(), rule.parameters.end());
@@ -54,6 +60,23 @@ void RuleTrainer::step() {
   if (!adam_) return;
   adam_->step();
   adam_->zero_grad();
+}
+
+void RuleTrainer::add_to(TrainingState& state) {
+  state.add("rules", rules_);
+  if (adam_) state.add("rule_adam", *adam_);
+}
+
+Record RuleTrainer::log() const {
+  Record record;
+  for (size_t layer = 0; layer < rules_.size(); ++layer) {
+    if (!has_relaxed_control_variate(rules_[layer])) continue;
+    const std::vector<Var>& trained = rules_[layer].parameters;  // ..., eta, log temperature
+    const std::string suffix = rules_.size() > 1 ? "_" + std::to_string(layer + 1) : "";
+    record.push_back({"eta" + suffix, trained.at(trained.size() - 2).item()});
+    record.push_back({"temperature" + suffix, std::exp(trained.back().item())});
+  }
+  return record;
 }
 
 }  // namespace stflow

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "estimators/registry.h"
+#include "examples/common/checkpoint.h"
 #include "examples/common/options.h"
 #include "nn/optim.h"
 
@@ -19,6 +20,9 @@ struct RuleChoice {
 /// The rules for layers of any size of this law: all but enumeration.
 std::vector<std::string> scalable_rules(const std::string& law);
 
+/// Does the rule subtract a control variate with a scale and a temperature: rebar or relax?
+bool has_relaxed_control_variate(const Rule& rule);
+
 /// Adds the options. The rules offered are scalable_rules(law).
 void add_rule_options(Options& options, RuleChoice& choice, const std::string& law);
 
@@ -26,7 +30,8 @@ void add_rule_options(Options& options, RuleChoice& choice, const std::string& l
 std::vector<Rule> make_rules(const RuleChoice& choice,
                              const std::vector<std::vector<int64_t>>& layers);
 
-/// Trains the parameters that rules have of their own; most have none.
+/// Trains the parameters that rules have of their own; most have none. It and they are parts
+/// "rules" and "rule_adam" of a run's state.
 class RuleTrainer {
  public:
   /// Adam with a learning rate of ten times the model's, or a tenth of it for relax, whose network
@@ -34,8 +39,13 @@ class RuleTrainer {
   RuleTrainer(const std::vector<Rule>& rules, double model_lr);
   /// One step along the gradients that backward() left; sets them back to zero.
   void step();
+  void add_to(TrainingState& state);
+  /// Where rebar's and relax's control variates have got to, {eta, temperature}, and with several
+  /// layers {eta_1, temperature_1, eta_2, ...}; empty for other rules.
+  Record log() const;
 
  private:
+  std::vector<Rule> rules_;
   std::optional<optim::Adam> adam_;
 };
 

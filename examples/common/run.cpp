@@ -51,6 +51,14 @@ std::string table(const Record& record) {
   return text;
 }
 
+/// The rows as the two logs of a run.
+void write_metrics(const Run& run, const std::vector<Record>& rows) {
+  std::string lines;
+  for (const Record& row : rows) lines += to_json(row) + "\n";
+  write_file(run.path("metrics.jsonl"), lines);
+  write_file(run.path("metrics.csv"), rows.empty() ? "" : csv_table(rows));
+}
+
 /// Path and hash of every file the data came from, each once.
 std::vector<Record> sources_of(const std::vector<Dataset>& data) {
   std::vector<Record> files;
@@ -75,7 +83,18 @@ Run::Run(const Options& options, const CommonOptions& common, const std::vector<
   if (common.dataset == "auto" && std::ranges::count(dataset_names(), dataset_)) {
     set_value(config_, "dataset", dataset_);  // not "images", which --dataset would not take
   }
-  directory_ = make_run_directory(common.out, options.program());
+  const bool resumed = !common.resume.empty();
+  directory_ = resumed ? common.resume : make_run_directory(common.out, options.program());
+  while (directory_.size() > 1 && directory_.ends_with('/')) directory_.pop_back();
+  lock_ = take_lock(path("run.lock"));
+  if (!lock_) {
+    throw std::runtime_error(concat_message("--resume: another process is at work in '", directory_,
+                                            "'; hint: wait for its end, or stop it"));
+  }
+  resume_command_ = options.resume_command(directory_);
+  state.add(
+      "run", [this] { return bookkeeping(); },
+      [this](const TrainingState::Part& part, const std::string&) { load_bookkeeping(part); });
 
   manifest_ = {
       {"program", options.program()}, {"version", kVersion},
@@ -84,8 +103,12 @@ Run::Run(const Options& options, const CommonOptions& common, const std::vector<
       {"seed", common.seed},          {"dataset", dataset_},
       {"data", sources_of(data)},     {"command_line", options.command_line()},
       {"started", utc_time()}};
-  write_file(path("config.json"), to_json(config_, 2) + "\n");
-  write_manifest();
+  if (resumed) {
+    check_manifest();
+  } else {
+    write_file(path("config.json"), to_json(config_, 2) + "\n");
+    write_manifest();
+  }
 
   say(concat_message(options.program(), ": data ", dataset_, ", seed ", common.seed, ", ",
                      num_threads(), num_threads() == 1 ? " thread" : " threads", ", results in ",
@@ -98,21 +121,129 @@ Run::Run(const Options& options, const CommonOptions& common, const std::vector<
   }
 }
 
-void Run::start(int64_t steps) {
+/// Throws unless the run to be resumed had the same data and the same kind of number.
+void Run::check_manifest() const {
+  const std::string file = path("manifest.json");
+  const Record before = record_from_json(read_file(file), file);
+  const auto& was = get<std::string>(before, "real");
+  const auto& is = get<std::string>(manifest_, "real");
+  if (was != is) {
+    throw std::runtime_error(concat_message("--resume: the run in '", directory_,
+                                            "' computes with ", was, ", this program with ", is,
+                                            "; hint: make REAL=", was, " all"));
+  }
+  const auto& then = get<std::vector<Record>>(before, "data");
+  const auto& now = get<std::vector<Record>>(manifest_, "data");
+  for (size_t i = 0; i < std::max(then.size(), now.size()); ++i) {
+    const std::string none = "no such file";
+    const auto hash = [&](const auto& files) {
+      return i < files.size() ? get<std::string>(files[i], "sha256") : none;
+    };
+    if (hash(then) == hash(now)) continue;
+    throw std::runtime_error(concat_message(
+        get<std::string>((i < now.size() ? now : then)[i], "path"),
+        ": not the data of the run in '", directory_, "': expected sha256 ", hash(then), ", found ",
+        hash(now), "; hint: --data DIR says where to look first"));
+  }
+  for (const char* name : {"version", "compiler", "blas"}) {
+    const auto& other = get<std::string>(before, name);
+    if (other == get<std::string>(manifest_, name)) continue;
+    std::cerr << concat_message("warning: the run began with another ", name, ", ", other,
+                                ": its numbers may go on a little differently\n");
+  }
+}
+
+/// Takes up the run where its newest checkpoint left it; what was written later is made again.
+void Run::resume() {
+  load_checkpoint(directory_, state);
+  for (const std::string& folder : {directory_, path("checkpoints")}) {
+    for (const auto& file : std::filesystem::directory_iterator(folder)) {
+      if (file.path().extension() == ".tmp") std::filesystem::remove(file.path());
+    }
+  }
+  std::filesystem::remove(path("summary.json"));
+  write_metrics(*this, rows_);
+  write_file(path("config.json"), to_json(config_, 2) + "\n");
+
+  const Record now = std::move(manifest_);
+  manifest_ = record_from_json(read_file(path("manifest.json")), path("manifest.json"));
+  std::erase_if(manifest_, [](const Field& field) { return field.name == "finished"; });
+  std::vector<Record> times;
+  if (find_value(manifest_, "resumed")) times = get<std::vector<Record>>(manifest_, "resumed");
+  times.push_back({{"at", get<std::string>(now, "started")},
+                   {"step", steps_},
+                   {"command_line", get<std::string>(now, "command_line")}});
+  set_value(manifest_, "resumed", times);
+  write_manifest();
+  say(concat_message("resumed after step ", steps_, ", in epoch ", first_epoch(), " of ",
+                     common_.epochs));
+}
+
+TrainingState::Part Run::bookkeeping() const {
+  const StepTimer::Sums time = timer_.sums();
+  return {.numbers = {{"steps", steps_},
+                      {"steps_in_epoch", steps_in_epoch_},
+                      {"examples", examples_},
+                      {"loss_sum", loss_sum_},
+                      {"evaluations", evaluations_},
+                      {"seconds", time.seconds},
+                      {"gemm_seconds", time.gemm_seconds},
+                      {"step_ms", time.median_ms},
+                      {"best", best_},
+                      {"rows", rows_}}};
+}
+
+void Run::load_bookkeeping(const TrainingState::Part& part) {
+  const Record& numbers = part.numbers;
+  steps_ = get<int64_t>(numbers, "steps");
+  steps_in_epoch_ = get<int64_t>(numbers, "steps_in_epoch");
+  examples_ = get<int64_t>(numbers, "examples");
+  loss_sum_ = get<double>(numbers, "loss_sum");
+  evaluations_ = get<int64_t>(numbers, "evaluations");
+  timer_.continue_from({.seconds = get<double>(numbers, "seconds"),
+                        .gemm_seconds = get<double>(numbers, "gemm_seconds"),
+                        .median_ms = get<double>(numbers, "step_ms")});
+  best_ = get<double>(numbers, "best");
+  rows_ = get<std::vector<Record>>(numbers, "rows");
+}
+
+void Run::save() {
+  save_checkpoint(directory_, state, steps_);
+  saved_ = true;
+  pause();
+}
+
+void Run::start(int64_t steps_per_epoch) {
   if (interrupted()) throw Finished();
-  progress_ = std::make_unique<Progress>(steps, Progress::standard_error(common_.quiet));
+  steps_per_epoch_ = steps_per_epoch;
+  common_.resume.empty() ? save() : resume();  // from its first step on a run can be resumed
+  const int64_t left = common_.epochs * steps_per_epoch - steps_;
+  if (left > 0) {
+    progress_ = std::make_unique<Progress>(left, Progress::standard_error(common_.quiet));
+  }
   timer_.restart();
 }
 
-void Run::step(double loss) {
+void Run::step(double loss, int64_t examples, int64_t evaluations) {
   timer_.lap();
   ++steps_;
   ++steps_in_epoch_;
+  loss_sum_ += loss * static_cast<double>(examples);
+  examples_ += examples;
+  evaluations_ += examples * evaluations;
+  saved_ = false;
   check_finite("loss", loss);
   if (progress_) {
     progress_->advance(
         concat_message("epoch ", rows_.size() + 1, "/", common_.epochs, "  loss ", text_of(loss)));
   }
+}
+
+bool Run::go_on() {
+  const bool stop = interrupted();
+  const bool due = common_.checkpoint_every > 0 && steps_ % common_.checkpoint_every == 0;
+  if (stop || due) save();
+  return !stop;
 }
 
 void Run::check_finite(const std::string& name, double number) const {
@@ -124,10 +255,12 @@ void Run::check_finite(const std::string& name, double number) const {
                      std::filesystem::exists(model) ? model : "none yet", "; hint: lower --lr"));
 }
 
-void Run::epoch(const Record& results) {
+void Run::epoch(const Record& results, double validation, const Record& more) {
   const bool first = rows_.empty();
   Record numbers = results;
+  numbers.insert(numbers.end(), more.begin(), more.end());
   numbers.push_back({"steps", steps_});
+  if (evaluations_ > 0) numbers.push_back({"evaluations", evaluations_});
   numbers.push_back({"seconds", timer_.seconds()});
   CHECK_ARG(first || csv_header(numbers) == csv_header(rows_[0]),
             "[Run::epoch] expected the columns of the first row, ", csv_header(rows_[0]), ", got ",
@@ -136,8 +269,23 @@ void Run::epoch(const Record& results) {
   if (first) append_line(path("metrics.csv"), csv_header(numbers));
   append_line(path("metrics.csv"), csv_row(numbers));
   append_line(path("metrics.jsonl"), to_json(numbers));
+  if (state.has("model")) {
+    nn::save_safetensors(path("model.safetensors"), state.part("model").tensors);
+  }
   rows_.push_back(numbers);
-  steps_in_epoch_ = 0;
+  // An epoch that Ctrl-C has cut short is shown like another, but a resumed run makes it whole: its
+  // row goes into no checkpoint.
+  const bool whole = steps_in_epoch_ == steps_per_epoch_;
+  steps_in_epoch_ = examples_ = 0;
+  loss_sum_ = 0;
+  if (whole) {
+    saved_ = false;
+    if (!(validation >= best_)) {
+      best_ = validation;
+      save_best_checkpoint(directory_, state);
+    }
+    if (std::ssize(rows_) == common_.epochs || interrupted()) save();
+  }
 
   if (progress_) progress_->clear();
   if (!common_.quiet) {
@@ -145,6 +293,10 @@ void Run::epoch(const Record& results) {
     out << (first ? console_line(results, true) : "") + console_line(results, false) << std::flush;
   }
   timer_.restart();
+}
+
+double Run::last(const std::string& name) const {
+  return rows_.empty() ? std::nan("") : as_number(*find_value(rows_.back(), name));
 }
 
 void Run::say(const std::string& text) {
@@ -183,6 +335,7 @@ void Run::draw_graph(const std::string& name, const std::string& dot) {
 
 void Run::finish(const Record& results) {
   progress_.reset();
+  if (!saved_) save();
   Record shown = {{"dataset", dataset_}};
   shown.insert(shown.end(), results.begin(), results.end());
   const auto epochs = static_cast<double>(std::max<size_t>(rows_.size(), 1));
@@ -201,6 +354,7 @@ void Run::finish(const Record& results) {
   set_value(manifest_, "finished", utc_time());
   write_manifest();
   std::cout << (common_.json ? to_json(summary) + "\n" : table(shown)) << std::flush;
+  if (interrupted() && steps_ > 0) std::cerr << "stopped; continue with: " + resume_command_ + "\n";
 }
 
 void Run::write_manifest() const {

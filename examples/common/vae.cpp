@@ -46,11 +46,14 @@ Vae::Law Vae::decode(size_t layer, const Var& z) const {
 }
 
 Var Vae::neg_elbo(const Var& v, const Scope& scope, size_t layer) const {
+  const int64_t images = v.dim(-2);
+  if (layer == 0) evaluations_ = 0;
   const Law q = encode(layer, v), fixed_q = q->with_param(q->param().detach());
   const auto cost = [&](const Var& z, const Scope& inner) {
+    const bool top = layer + 1 == encoders.size();
+    if (top) evaluations_ += z.value().numel() / z.dim(-1) / images;
     // -log p(z): the prior's, or bounded by the layer above
-    const Var above = layer + 1 < encoders.size() ? neg_elbo(z, inner, layer + 1)
-                                                  : -latents(prior_logits)->log_prob(z);
+    const Var above = top ? -latents(prior_logits)->log_prob(z) : neg_elbo(z, inner, layer + 1);
     return fixed_q->log_prob(z) - decode(layer, z)->log_prob(v) + above;
   };
   return expect(*q, rules.at(layer), scope, cost, /*context=*/v);

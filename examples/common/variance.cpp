@@ -1,10 +1,13 @@
 #include "examples/common/variance.h"
 
+#include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "datasets/data_loader.h"
-#include "estimators/diagnostics.h"
+#include "estimators/rules.h"
 #include "examples/common/files.h"
+#include "examples/common/rule_options.h"
 
 namespace stflow {
 
@@ -17,7 +20,7 @@ void add_variance_options(Options& options, VarianceOptions& variance) {
 }
 
 VarianceLog::VarianceLog(const VarianceOptions& options, const CommonOptions& common, Run& run,
-                         const std::vector<Part>& parts, const std::vector<Rule>& rules,
+                         const std::vector<Part>& parts, std::vector<Rule>& rules,
                          const ImageCost& cost, const Dataset& data)
     : options_(options),
       run_(run),
@@ -25,27 +28,63 @@ VarianceLog::VarianceLog(const VarianceOptions& options, const CommonOptions& co
       rules_(rules),
       cost_(cost),
       images_(DataLoader(data, {.batch_size = common.batch_size, .shuffle = false}).epoch(0)[0].x),
-      rng_(static_cast<uint64_t>(common.seed), 5) {}
+      rng_(static_cast<uint64_t>(common.seed), 5) {
+  run.state.add(
+      "variance",
+      [this] {
+        return TrainingState::Part{.numbers = {{"rng", record_of(rng_)}, {"rows", rows_}}};
+      },
+      [this](const TrainingState::Part& part, const std::string&) { load(part); });
+}
 
-void VarianceLog::step() {
-  ++steps_;
-  if (options_.every == 0 || steps_ % options_.every != 0) return;
+void VarianceLog::load(const TrainingState::Part& part) {
+  rng_ = rng_from(get<Record>(part.numbers, "rng"));
+  rows_ = get<std::vector<Record>>(part.numbers, "rows");
+  if (options_.every > 0) {
+    write_file(run_.path("variance.csv"), rows_.empty() ? "" : csv_table(rows_));
+  }
+}
+
+/// Of each part, summed over its parameters.
+std::vector<GradientMoments> VarianceLog::measure() {
   std::vector<Var> parameters;
   for (const Part& part : parts_)
     parameters.insert(parameters.end(), part.parameters.begin(), part.parameters.end());
   const std::vector<GradientMoments> moments = gradient_moments(
       [&] { return mean(cost_(images_, rng_)); }, parameters, rules_, options_.draws);
-
-  Record row{{"step", steps_}};
+  std::vector<GradientMoments> sums;
   auto next = moments.begin();
   for (const Part& part : parts_) {
-    double variance = 0, squared_norm = 0;
+    GradientMoments sum{0, 0};
     for (size_t i = 0; i < part.parameters.size(); ++i, ++next) {
-      variance += next->trace_variance;
-      squared_norm += next->squared_mean;
+      sum.squared_mean += next->squared_mean;
+      sum.trace_variance += next->trace_variance;
     }
-    row.push_back({part.name + "_variance", variance});
-    row.push_back({part.name + "_mean_norm", std::sqrt(squared_norm)});
+    sums.push_back(sum);
+  }
+  return sums;
+}
+
+void VarianceLog::step() {
+  if (options_.every == 0 || run_.steps() % options_.every != 0) return;
+  const Rng before = rng_;
+  const std::vector<GradientMoments> moments = measure();
+  std::vector<GradientMoments> plain;
+  if (std::ranges::any_of(rules_, has_relaxed_control_variate)) {
+    const std::vector<Rule> used = std::exchange(rules_, std::vector(rules_.size(), reinforce()));
+    const Rng after = std::exchange(rng_, before);
+    plain = measure();
+    rules_ = used;
+    rng_ = after;
+  }
+
+  Record row{{"step", run_.steps()}};
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    row.push_back({parts_[i].name + "_variance", moments[i].trace_variance});
+    row.push_back({parts_[i].name + "_mean_norm", std::sqrt(moments[i].squared_mean)});
+    if (!plain.empty()) {
+      row.push_back({parts_[i].name + "_variance_plain", plain[i].trace_variance});
+    }
   }
   const std::string path = run_.path("variance.csv");
   if (rows_.empty()) append_line(path, csv_header(row));
