@@ -80,7 +80,7 @@ endif
 help: ## this list
 	@echo "stflow $(VERSION): deep learning with discrete sampling nodes"
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "Settings: REAL=float|double CONFIG=NAME BUILD=DIR CXX= CXXFLAGS= WERROR=1 V=1 JOBS=$(JOBS)"
 	@echo "          PREFIX=$(PREFIX) DESTDIR="

@@ -16,7 +16,7 @@ const std::vector<RuleInfo>& rule_registry() {
   };
   static const std::vector<RuleInfo> rules{
       // name, unbiased, local, laws, factory
-      {"st", false, true, all, [=](Options o) { return local(st(), o); }},
+      {"st", false, true, all, [=](Options o) { return local(st(o.st), o); }},
       {"mmd", false, true, all, [=](Options o) { return local(mmd(o.mmd), o); }},
       {"reinmax", false, true, choices, [=](Options o) { return local(reinmax(), o); }},
       {"fini2", false, true, counts, [=](Options o) { return local(fini2(), o); }},

@@ -17,7 +17,11 @@ namespace stflow {
 
 // ---- local rules ----
 LocalRule none();  // no gradient at all: the other layers are trained, this one is not
-LocalRule st();    // straight-through: df/d(mean) := f'(z)
+
+struct StOptions {
+  bool on_param = false;  // df/d(logits) := f'(z) instead, without the chain rule from the mean
+};
+LocalRule st(const StOptions& options = {});  // straight-through: df/d(mean) := f'(z)
 
 enum class Kernel { rbf, linear };
 

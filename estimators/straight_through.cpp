@@ -10,14 +10,17 @@
 // mean of the pushed samples. The squared distance |E mu - mean z~|^2 has, with the z_n themselves
 // as control variate, the gradient 2 epsilon mean f'(z_n) in the mean parameter: straight-through
 // times 2 epsilon. From the mean to logits or rate goes the chain rule, so the input of the node
-// below is q.mean().
+// below is q.mean(). Some implementations leave the chain rule out and hand f'(z) to the logits:
+// `on_param` is that, a larger step for units that are nearly certain.
 #include "estimators/rules.h"
 
 namespace stflow {
 
-LocalRule st() {
-  return {"st", [](const Distribution& q, const Scope& scope, const std::shared_ptr<Tensor>&) {
-            return sample_node(q, "st", q.sample(scope.rng), q.mean(),
+LocalRule st(const StOptions& options) {
+  return {"st",
+          [options](const Distribution& q, const Scope& scope, const std::shared_ptr<Tensor>&) {
+            const Var input = options.on_param ? q.param() : q.mean();
+            return sample_node(q, "st", q.sample(scope.rng), input,
                                [](const Var&, const Var& up) -> std::vector<Var> { return {up}; });
           }};
 }

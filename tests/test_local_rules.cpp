@@ -51,6 +51,20 @@ TEST_CASE("reinmax: exact for a quadratic cost") {
   check_close(all.mean, expected, 1e-5, 2e-6);
 }
 
+TEST_CASE("st: hands the slope to the mean, or if asked to the logit as it is") {
+  const Tensor a = Tensor::from({real(.4), real(-.9)}, {1, 2});
+  const Tensor slope = Tensor::from({3, -2}, {1, 2});
+  const auto gradient = [&](const StOptions& options) {
+    Rng rng(3);
+    const Var logits = Var::parameter(a);
+    const Var z = draw(Bernoulli(logits), st(options), Scope{rng});
+    return grad({sum(z * Var(slope))}, {logits})[0].value();
+  };
+  const Tensor p = sigmoid(a);
+  check_close(gradient({}), mul(slope, mul(p, sub(Tensor::scalar(1), p))), 1e-6, 0);
+  check_equal(gradient({.on_param = true}), slope);
+}
+
 TEST_CASE("reinmax: for a bit it is half the tangent times the other state's probability") {
   Rng rng(3);
   const Var logits =

@@ -13,6 +13,8 @@ std::vector<std::string> scalable_rules(const std::string& law) {
 void add_rule_options(Options& options, RuleChoice& choice, const std::string& law) {
   RuleOptions& o = choice.options;
   options.choice("--rule", choice.name, scalable_rules(law), "gradient rule of the sampling nodes");
+  options.flag("--on-logit", o.st.on_param,
+               "rule st hands the gradient to the logit as it is, not through the probability");
   options.add("--bandwidth", *o.mmd.bandwidth, "of rule mmd's kernel", above(0));
   options.add("--epsilon", o.mmd.epsilon, "step of rule mmd's flow", above(0));
   options.add("--samples", o.samples, "draws a node, averaged; 0: 4 for leave-one-out, else 1",
@@ -24,6 +26,7 @@ void add_rule_options(Options& options, RuleChoice& choice, const std::string& l
     if (rule.local) with_samples.push_back(rule.name);
     if (rule.name.find("gumbel") != std::string::npos) with_temperature.push_back(rule.name);
   }
+  options.only_with("--rule", {"st"}, {"--on-logit"});
   options.only_with("--rule", {"mmd"}, {"--bandwidth", "--epsilon"});
   options.only_with("--rule", with_samples, {"--samples"});
   options.only_with("--rule", with_temperature, {"--temperature"});

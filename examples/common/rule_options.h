@@ -14,7 +14,7 @@ namespace stflow {
 
 struct RuleChoice {
   std::string name = "st";  // --rule
-  RuleOptions options;      // --bandwidth --epsilon --samples --temperature
+  RuleOptions options;      // --on-logit --bandwidth --epsilon --samples --temperature
 };
 
 /// The rules for layers of any size of this law: all but enumeration.
