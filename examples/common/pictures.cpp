@@ -144,8 +144,9 @@ std::string gnuplot_commands(const std::string& name, const Plot& plot, const Re
   std::string script = concat_message(
       gnuplot_labels(plot.x_label, plot.y_label), "set title ", quoted(plot.title), "\n",
       "set offsets 0, 0, ", plot.y_range || plot.log_y ? "0, 0" : "graph 0.05, graph 0.05",
-      plot.log_y ? "\nset logscale y\nset format y '%g'" : "\nunset logscale", "\nset xrange ",
-      range_text(x_range), "\nset yrange ", range_text(plot.y_range), "\n", blocks, "plot ");
+      "\nunset logscale", plot.log_x ? "\nset logscale x" : "",
+      plot.log_y ? "\nset logscale y\nset format y '%g'" : "", "\nset xrange ", range_text(x_range),
+      "\nset yrange ", range_text(plot.y_range), "\n", blocks, "plot ");
   for (size_t i = 0; i < parts.size(); ++i) script += (i == 0 ? "" : ", \\\n     ") + parts[i];
   return script + "\n";
 }

@@ -51,7 +51,7 @@ struct Plot {
   std::optional<double> level = {};                 // a dashed line at this height,
   std::string level_name = {};                      // called so in the key
   std::optional<Range> x_range = {}, y_range = {};  // what is shown; not given: all of the curves
-  bool log_y = false;                               // a logarithmic axis
+  bool log_x = false, log_y = false;                // logarithmic axes
 };
 /// Writes STEM.csv, the gnuplot script STEM.gp, and STEM.png. Returns false, after a note on
 /// standard error, when gnuplot is missing or fails.

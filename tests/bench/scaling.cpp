@@ -73,7 +73,7 @@ std::string number(const char* format, double value) {
 void print(std::ostream& out, const Sweep& sweep) {
   out << "\n"
       << sweep.title << "\n\n| " << sweep.x_name
-      << " | ms a step | GFLOP/s, as if dense | flops a byte of weights | MB | minutes an epoch of "
+      << " | ms a step | GFLOP/s, as if dense | flops a byte of weights | MB | seconds an epoch of "
          "50,000 |\n"
          "| --- | --- | --- | --- | --- | --- |\n";
   for (const Point& p : sweep.points) {
@@ -143,6 +143,7 @@ void print_scaling(std::ostream& out, const std::string& stem, int64_t threads) 
             .x = {},
             .curves = {{"a step", {}}, {"dense products at the machine's peak", {}}}};
   plot.title = "784-w-w-784, batch 100";
+  plot.log_x = plot.log_y = true;
   for (const Point& p : width.points) {
     plot.x.push_back(p.x);
     plot.curves[0].y.push_back(p.ms);
