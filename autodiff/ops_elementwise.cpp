@@ -72,11 +72,11 @@ Var relu(const Var& x) {
 }
 
 Var leaky_relu(const Var& x, double slope) {
-  return elementwise("leaky_relu", leaky_relu(x.value(), static_cast<real>(slope)), x,
-                     [below = static_cast<real>(slope)](const Var& out) {
-                       return Var(map([below](real v) { return v > 0 ? real(1) : below; },
-                                      out.input(0).value()));
-                     });
+  return elementwise(
+      "leaky_relu", leaky_relu(x.value(), static_cast<real>(slope)), x,
+      [below = static_cast<real>(slope)](const Var& out) {
+        return Var(map([below](real v) { return v > 0 ? real(1) : below; }, out.input(0).value()));
+      });
 }
 
 Var clamp(const Var& x, double low, double high) {

@@ -1,7 +1,6 @@
 // ops_likelihood.cpp - log-likelihoods from unbounded parameters (logits, log rates), summed over
 // the last axis. Written with softplus and log-softmax, they stay finite wherever the result is.
 #include "autodiff/ops.h"
-#include "tensor/map.h"
 
 namespace stflow {
 
@@ -17,13 +16,12 @@ Var logits_gradient(const Var& up, const Var& logits, const Var& x, const Tensor
                        const Var p = sigmoid(a);
                        return {g * (values - p), -g * each * p * (1 - p), g * each};
                      }
-                     const Tensor scaled = mul(g.value(), each.value());
-                     Var to_logits;
-                     if (out.wants(1)) {
-                       const auto slope = [](real s, real p) { return -s * p * (1 - p); };
-                       to_logits = Var(map(slope, scaled, sub(values.value(), residual)));
-                     }
-                     return {out.wants(0) ? g * Var(residual) : Var(), to_logits, Var(scaled)};
+                     Tensor to_logits;
+                     const Tensor to_rows =
+                         bernoulli_residual_backward(g.value(), each.value(), values.value(),
+                                                     residual, out.wants(1) ? &to_logits : nullptr);
+                     return {Var(to_rows), to_logits.defined() ? Var(to_logits) : Var(),
+                             out.wants(2) ? g * each : Var()};
                    });
 }
 

@@ -5,7 +5,47 @@
 namespace stflow {
 namespace {
 
-Tensor logit(const Tensor& u) { return sub(log(u), log1p(neg(u))); }
+Tensor logit(const Tensor& u) {
+  return map([](real v) { return simd::log(v) - simd::log1p(-v); }, u);
+}
+
+// What perturbed_given() is made of, with s = 1 for a one and -1 for a zero:
+//     z~ = s softplus(w), w = softplus(s a) + s logit(v);  dz~/da = sigmoid(w) sigmoid(s a)
+// Value and slope are an op each, for REBAR differentiates both for every unit.
+struct Conditional {
+  Tensor sign, logit_v;
+
+  Var value(const Var& a) const {
+    const auto each = [](real a_i, real s, real l) {
+      return s * simd::softplus(simd::softplus(s * a_i) + s * l);
+    };
+    return make_node("perturbed_given", map(each, a.value(), sign, logit_v), {a},
+                     [*this](const Var& out, const Var& up) -> std::vector<Var> {
+                       return {up * slope(out.input(0))};
+                     });
+  }
+
+  Var slope(const Var& a) const {
+    const auto each = [](real a_i, real s, real l) {
+      return simd::sigmoid(simd::softplus(s * a_i) + s * l) * simd::sigmoid(s * a_i);
+    };
+    return make_node("perturbed_given_slope", map(each, a.value(), sign, logit_v), {a},
+                     [*this](const Var& out, const Var& up) -> std::vector<Var> {
+                       return {up * Var(sign) * out * (1 - out)};
+                     });
+  }
+};
+
+// d soften / d perturbed, for y = soften(...), an op of its own for the same reason.
+Var soften_slope(const Var& y, const Var& temperature) {
+  const real t = static_cast<real>(temperature.item());
+  return make_node(
+      "soften_slope", map([t](real y_i) { return y_i * (1 - y_i) / t; }, y.value()),
+      {y, temperature}, [](const Var& out, const Var& up) -> std::vector<Var> {
+        const Var &y_i = out.input(0), each = up / out.input(1);
+        return {out.wants(0) ? each * (1 - 2 * y_i) : Var(), out.wants(1) ? -each * out : Var()};
+      });
+}
 
 }  // namespace
 
@@ -39,8 +79,8 @@ Var Bernoulli::perturbed(const Tensor& u) const { return logits() - Var(logit(u)
 // softplus(logits); z = 0 is its mirror image. 1 - p itself has lost its digits in float by |logit|
 // = 14.
 Var Bernoulli::perturbed_given(const Tensor& z, const Tensor& v) const {
-  const Var logit_v(logit(v));
-  return where(z, softplus(logit_v + softplus(logits())), -softplus(softplus(-logits()) - logit_v));
+  const Tensor sign = map([](real bit) { return bit != 0 ? real(1) : real(-1); }, z);
+  return Conditional{sign, logit(v)}.value(logits());
 }
 
 Tensor Bernoulli::harden(const Tensor& perturbed) const {
@@ -48,7 +88,14 @@ Tensor Bernoulli::harden(const Tensor& perturbed) const {
 }
 
 Var Bernoulli::soften(const Var& perturbed, const Var& temperature) const {
-  return sigmoid(perturbed / temperature);
+  const real t = static_cast<real>(temperature.item());
+  const auto each = [t](real z) { return simd::sigmoid(z / t); };
+  return make_node(
+      "soften", map(each, perturbed.value()), {perturbed, temperature},
+      [](const Var& out, const Var& up) -> std::vector<Var> {
+        const Var to_perturbed = up * soften_slope(out, out.input(1));
+        return {to_perturbed, out.wants(1) ? -to_perturbed * out.input(0) / out.input(1) : Var()};
+      });
 }
 
 const Bernoulli& require_bernoulli(const Distribution& q, const std::string& rule) {

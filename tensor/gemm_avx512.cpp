@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
-#include <type_traits>
 #include <utility>
 
 #include "tensor/simd.h"
@@ -26,12 +25,12 @@ constexpr int64_t kTileColumns = 3 * kLanes;
 
 struct Tile {
   int64_t k;
-  const float* a;
+  const real* a;
   int64_t a_row, a_column;
-  const float* b;
+  const real* b;
   int64_t b_row;
-  const float* bias;
-  float* c;
+  const real* bias;
+  real* c;
   int64_t c_row;
   __mmask16 last;  // which lanes of the last vector are columns of c
 };
@@ -48,13 +47,13 @@ STFLOW_AVX512 void multiply_tile(const Tile t) {
 #pragma GCC unroll 8
     for (int i = 0; i < kRows; ++i) sum[i][v] = start;
   }
-  const float *a = t.a, *b = t.b;
+  const real *a = t.a, *b = t.b;
   for (int64_t p = 0; p < t.k; ++p, a += t.a_column, b += t.b_row) {
 #pragma GCC unroll 3
     for (int v = 0; v < kVectors; ++v) right[v] = _mm512_maskz_loadu_ps(mask[v], b + v * kLanes);
 #pragma GCC unroll 8
     for (int i = 0; i < kRows; ++i) {
-      const __m512 left = _mm512_set1_ps(a[i * t.a_row]);
+      const __m512 left = _mm512_set1_ps(static_cast<float>(a[i * t.a_row]));
 #pragma GCC unroll 3
       for (int v = 0; v < kVectors; ++v) sum[i][v] = _mm512_fmadd_ps(left, right[v], sum[i][v]);
     }
@@ -81,33 +80,31 @@ constexpr auto kTileFunctions = tile_functions(std::make_index_sequence<kTileRow
 
 void gemm_avx512(int64_t m, int64_t n, int64_t k, const Strided& a, const Strided& b,
                  const real* bias, real* c, int64_t c_row) {
-  if constexpr (std::is_same_v<real, float>) {
-    Tensor packed;
-    if (b.column != 1) packed = Tensor({k, kTileColumns});
-    for (int64_t column = 0; column < n; column += kTileColumns) {
-      const int64_t columns = std::min(kTileColumns, n - column);
-      const int64_t vectors = (columns + kLanes - 1) / kLanes;
-      Tile tile{.k = k,
-                .a = nullptr,
-                .a_row = a.row,
-                .a_column = a.column,
-                .b = b.data + column * b.column,
-                .b_row = b.row,
-                .bias = bias ? bias + column : nullptr,
-                .c = nullptr,
-                .c_row = c_row,
-                .last = static_cast<__mmask16>(0xffff >> (vectors * kLanes - columns))};
-      if (b.column != 1) {
-        assert(b.row == 1);
-        transpose_to(tile.b, b.column, columns, k, packed.data(), kTileColumns);
-        tile.b = packed.data();
-        tile.b_row = kTileColumns;
-      }
-      for (int64_t row = 0; row < m; row += kTileRows) {
-        tile.a = a.data + row * a.row;
-        tile.c = c + row * c_row + column;
-        kTileFunctions[(std::min(kTileRows, m - row) - 1) * 3 + vectors - 1](tile);
-      }
+  assert(has_avx512() && (b.row == 1 || b.column == 1));  // so real is float here
+  Tensor packed;
+  if (b.column != 1) packed = Tensor({k, kTileColumns});
+  for (int64_t column = 0; column < n; column += kTileColumns) {
+    const int64_t columns = std::min(kTileColumns, n - column);
+    const int64_t vectors = (columns + kLanes - 1) / kLanes;
+    Tile tile{.k = k,
+              .a = nullptr,
+              .a_row = a.row,
+              .a_column = a.column,
+              .b = b.data + column * b.column,
+              .b_row = b.row,
+              .bias = bias ? bias + column : nullptr,
+              .c = nullptr,
+              .c_row = c_row,
+              .last = static_cast<__mmask16>(0xffff >> (vectors * kLanes - columns))};
+    if (b.column != 1) {
+      transpose_to(tile.b, b.column, columns, k, packed.data(), kTileColumns);
+      tile.b = packed.data();
+      tile.b_row = kTileColumns;
+    }
+    for (int64_t row = 0; row < m; row += kTileRows) {
+      tile.a = a.data + row * a.row;
+      tile.c = c + row * c_row + column;
+      kTileFunctions[(std::min(kTileRows, m - row) - 1) * 3 + vectors - 1](tile);
     }
   }
 }

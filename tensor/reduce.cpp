@@ -162,6 +162,15 @@ STFLOW_CLONES real bernoulli_run_with_residual(const real* a, const real* x,
   return bernoulli_sum<true>(a, x, residual, n);
 }
 
+STFLOW_CLONES real residual_row(const real* g, real each, const real* x, const real* residual,
+                                real* __restrict to_logits, int64_t n) {
+  for (int64_t i = 0; i < n && to_logits; ++i) {
+    const real p = x[i] - residual[i];
+    to_logits[i] = -g[i] * each * p * (1 - p);
+  }
+  return simd::lane_sum(n, [=](int64_t i) { return g[i] * residual[i]; });
+}
+
 }  // namespace
 
 Tensor sum(const Tensor& x, const Axes& axes, bool keepdim) {
@@ -232,6 +241,25 @@ Tensor bernoulli_log_prob(const Tensor& logits, const Tensor& x, Tensor* residua
                        : bernoulli_run(pa + ia, px + ix, n);
   });
   return result;
+}
+
+Tensor bernoulli_residual_backward(const Tensor& g, const Tensor& each, const Tensor& x,
+                                   const Tensor& residual, Tensor* to_logits) {
+  const Broadcast plan(residual.shape(), x.shape(), "bernoulli_residual_backward",
+                       /*whole_last_axis=*/true);
+  CHECK_ARG(plan.shape == residual.shape() && g.shape() == plan.shape &&
+                each.numel() * plan.run == g.numel(),
+            "[bernoulli_residual_backward] residual ", residual.shape(), ", gradient ", g.shape(),
+            ", rows ", each.shape(), " and values ", x.shape(), " do not fit");
+  Tensor to_rows(each.shape());
+  if (to_logits) *to_logits = Tensor(plan.shape);
+  real *rows = to_rows.data(), *logits = to_logits ? to_logits->data() : nullptr;
+  const real *pg = g.data(), *pe = each.data(), *px = x.data(), *pr = residual.data();
+  plan.for_each_run([=](int64_t start, int64_t n, int64_t, int64_t ix) {
+    rows[start / n] = residual_row(pg + start, pe[start / n], px + ix, pr + start,
+                                   logits ? logits + start : nullptr, n);
+  });
+  return to_rows;
 }
 
 bool all_finite(const Tensor& x) {

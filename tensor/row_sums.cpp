@@ -133,10 +133,10 @@ int32_t find_others_plain(const real* x, int32_t n, real common, uint8_t* found)
 }
 
 #if STFLOW_HAS_INTRINSICS
-STFLOW_AVX512 int32_t find_others_avx512(const float* x, int32_t n, float common, uint8_t* found) {
+STFLOW_AVX512 int32_t find_others_avx512(const real* x, int32_t n, real common, uint8_t* found) {
   int32_t count = 0;
   __m512i places = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-  const __m512 same = _mm512_set1_ps(common);
+  const __m512 same = _mm512_set1_ps(static_cast<float>(common));
   for (int32_t i = 0; i < n; i += 16) {
     const auto inside = static_cast<__mmask16>(i + 16 <= n ? 0xffff : (1 << (n - i)) - 1);
     const __m512 numbers = _mm512_maskz_loadu_ps(inside, x + i);
@@ -153,9 +153,7 @@ STFLOW_AVX512 int32_t find_others_avx512(const float* x, int32_t n, float common
 
 int32_t find_others(const real* x, int64_t n, real common, uint8_t* found) {
 #if STFLOW_HAS_INTRINSICS
-  if constexpr (std::is_same_v<real, float>) {
-    if (has_avx512()) return find_others_avx512(x, static_cast<int32_t>(n), common, found);
-  }
+  if (has_avx512()) return find_others_avx512(x, static_cast<int32_t>(n), common, found);
 #endif
   return find_others_plain(x, static_cast<int32_t>(n), common, found);
 }

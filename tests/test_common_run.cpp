@@ -364,8 +364,8 @@ TEST_CASE("run: a number that is not finite ends it, naming the place and the la
   Example example(out, {"--quiet"});
   Run run(example.options, example.common, {example.data});
   run.step(1, 1);
-  check_contains(message_of<Diverged>([&] { run.step(INFINITY, 1); }), "infinite at epoch 1, step 2",
-                 "last good model: none yet", "hint: lower --lr");
+  check_contains(message_of<Diverged>([&] { run.step(INFINITY, 1); }),
+                 "infinite at epoch 1, step 2", "last good model: none yet", "hint: lower --lr");
   printed_by([&] { run.epoch({{"epoch", 1}, {"test_loss", 1.0}}, 1); });
   write_file(run.path("model.safetensors"), "");
   check_contains(message_of<Diverged>([&] { run.step(NAN, 1); }), "NaN at epoch 2, step 1",
