@@ -208,9 +208,10 @@ TEST_CASE("relaxed: at a low temperature it is the hard sample of the same noise
   CHECK(mean(abs(sub(soft_hot, greater(soft_hot, half)))).item() < 1e-3);
 }
 
-TEST_CASE("relaxed: gradients in the logits and the temperature pass the check") {
+TEST_CASE("relaxed: gradients in the logits and the temperature pass the check, of both orders") {
   Rng rng(2);
-  const Tensor u = rng.uniform({1, 6});
+  const Tensor u = rng.uniform({1, 6}), v = rng.uniform({1, 6});
+  const GradcheckOptions twice{.order = kDouble ? 2 : 1};
   for (const Example& law : examples()) {
     if (law.name == "poisson") continue;
     CAPTURE(law.name);
@@ -219,7 +220,13 @@ TEST_CASE("relaxed: gradients in the logits and the temperature pass the check")
       Rng replay = Rng::replay({noise});
       return law.make(in[0])->relaxed(in[1], replay);
     };
-    CHECK_NOTHROW(gradcheck(relaxed, {law.param, Tensor::scalar(real(.7))}));
+    CHECK_NOTHROW(gradcheck(relaxed, {law.param, Tensor::scalar(real(.7))}, twice));
+    const auto given_sample = [&](const std::vector<Var>& in) {
+      const auto q = law.make(in[0]);
+      const Tensor z = q->harden(q->perturbed(noise).value());
+      return q->soften(q->perturbed_given(z, slice(v, 1, 0, law.param.dim(1))), in[1]);
+    };
+    CHECK_NOTHROW(gradcheck(given_sample, {law.param, Tensor::scalar(real(.7))}, twice));
   }
 }
 
