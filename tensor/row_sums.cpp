@@ -2,6 +2,7 @@
 #include "tensor/row_sums.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "tensor/parallel.h"
 #include "tensor/simd.h"
@@ -56,11 +57,10 @@ inline __attribute__((always_inline)) void fill_table(const typename Width::Vec*
   for (int half = 0; half < 2; ++half) {
     typename Width::Vec sums[kChoices];
     sums[0] = typename Width::Vec{};
-#pragma GCC unroll 4
-    for (int r = 0; r < 4; ++r) {
-#pragma GCC unroll 8
-      for (int choice = 0; choice < 1 << r; ++choice)
-        sums[(1 << r) + choice] = sums[choice] + rows[2 * r + half];
+#pragma GCC unroll 16
+    for (unsigned choice = 1; choice < kChoices; ++choice) {
+      const int last = std::bit_width(choice) - 1;
+      sums[choice] = sums[choice - (1u << last)] + rows[2 * last + half];
     }
 #pragma GCC unroll 16
     for (int choice = 0; choice < kChoices; ++choice) table[2 * choice + half] = sums[choice];

@@ -15,6 +15,7 @@ trap 'exit 130' INT TERM
 cd "$scratch" || exit 1
 
 now() { date +%s.%N; }
+newest() { find killed/checkpoints -name 'step_*.safetensors' 2> /dev/null | sort | tail -n 1 | sed 's/.*step_//'; }
 die() {
   echo "$1"
   cat err
@@ -30,25 +31,26 @@ wait $! || die 'the uninterrupted run failed'
 mapfile -t moments < <(awk -v n="$kills" -v seed="$seed" -v begun="$begun" -v ready="$ready" -v end="$(now)" \
   'BEGIN { srand(seed); for (; n-- > 0;) print rand() * (ready - begun + 2 * (end - ready) / '"$kills"') }')
 
+choose_command() {
+  command=("$program" --resume killed --no-plots --quiet)
+  [ -z "$(newest)" ] || return
+  rm -rf killed  # before its first checkpoint: there is nothing to resume
+  command=("$program" "${options[@]}" --out killed)
+}
+
 for ((i = 0; i < kills; i++)); do
-  if [ -d killed/checkpoints ]; then
-    command=("$program" --resume killed --no-plots --quiet)
-  else  # killed while it read its data: there is nothing to resume
-    rm -rf killed
-    command=("$program" "${options[@]}" --out killed)
-  fi
+  choose_command
   "${command[@]}" > out 2> err &
   sleep "${moments[i]}"
   kill -KILL $! 2> /dev/null
   wait $! 2> /dev/null
   status=$?
   [ $status = 137 ] || [ $status = 0 ] || die "kill $((i + 1)): exit code $status"
-  newest=$(find killed/checkpoints -name 'step_*.safetensors' 2> /dev/null | sort | tail -n 1)
-  newest=${newest##*/step_}
+  newest=$(newest)
   printf 'kill %d after %.2f s: %s, newest checkpoint: %s\n' $((i + 1)) "${moments[i]}" \
     "$([ $status = 0 ] && echo 'it had ended' || echo killed)" "${newest:+step $((10#${newest%.*}))}"
 done
-if [ -d killed/checkpoints ]; then command=("$program" --resume killed --no-plots --quiet); fi
+choose_command
 "${command[@]}" > out 2> err || die 'the last resume failed'
 
 columns() { rev "$1" | cut -d , -f 2- | rev; }  # all but the last, which is seconds

@@ -8,6 +8,7 @@
 #include <sstream>
 #include <thread>
 
+#include "examples/common/checkpoint.h"
 #include "examples/common/files.h"
 #include "examples/common/program.h"
 #include "examples/common/words.h"
@@ -140,8 +141,7 @@ std::string Campaign::run_cell(const Cell& cell) const {
   const auto add = [&](const std::vector<std::string>& words) {
     command.insert(command.end(), words.begin(), words.end());
   };
-  const std::string checkpoints = path(cell) + "/checkpoints";
-  if (fs::exists(checkpoints) && !fs::is_empty(checkpoints)) {
+  if (has_checkpoint(path(cell))) {
     add({"--resume", path(cell)});
     const std::string config = path(cell) + "/config.json";
     const auto epochs = get<int64_t>(record_from_json(read_file(config), config), "epochs");

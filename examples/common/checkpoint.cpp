@@ -203,6 +203,10 @@ void save_best_checkpoint(const std::string& run_directory, const TrainingState&
   state.save(checkpoint_path(run_directory, "best"));
 }
 
+bool has_checkpoint(const std::string& run_directory) {
+  return !checkpoints_in(run_directory).empty();
+}
+
 void load_checkpoint(const std::string& run_directory, const TrainingState& state) {
   for (const auto& [step, path] : checkpoints_in(run_directory)) {
     std::optional<nn::SafetensorsFile> file;
