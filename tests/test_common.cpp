@@ -99,6 +99,28 @@ TEST_CASE("record: CSV loses no digits and quotes what holds a comma") {
   CHECK(csv_row(row) == R"(1,0.3333333333333333,"x ""y"", z")");
 }
 
+TEST_CASE("record: a table of numbers comes back from CSV, a broken one is refused") {
+  const std::vector<Record> rows{{{"step", 1.0}, {"x", 1.0 / 3}}, {{"step", 2.0}, {"x", 1e-300}}};
+  const std::string table = csv_table(rows);
+  CHECK(csv_table(records_from_csv(table, "x.csv")) == table);
+  CHECK(records_from_csv("", "x.csv").empty());
+  const auto message = [](const char* text) {
+    return message_of<std::runtime_error>([&] { records_from_csv(text, "x.csv"); });
+  };
+  CHECK(message("step,x\n1,2\n3\n") == "x.csv: line 3 has 1 columns, the header 2");
+  CHECK(message("step,x\n1,\n") == "x.csv: line 2, column 'x': '' is not a number");
+}
+
+TEST_CASE("record: a missing value and one of another kind are named") {
+  const Record record{{"a", 7}};
+  const auto message = [&](const char* name) {
+    return message_of<std::runtime_error>([&] { get<std::string>(record, name); });
+  };
+  CHECK(get<int64_t>(record, "a") == 7);
+  CHECK(message("b") == "there is no value named 'b'");
+  CHECK(message("a") == "another kind of value than expected is named 'a'");
+}
+
 TEST_CASE("options: values come from the command line, the rest keeps its default") {
   Example example;
   example.parse({"--rule", "mmd", "--epsilon=0.5", "--batch-size", "50", "--batch-size", "64",
@@ -348,6 +370,17 @@ TEST_CASE("measure: without laps all is 0; of one lap the median is the lap") {
   timer.lap();
   CHECK(timer.gemm_share() > 0);
   CHECK(timer.gemm_share() <= 1);
+}
+
+TEST_CASE("measure: a resumed run's timer goes on from the sums of the one before") {
+  StepTimer timer;
+  timer.continue_from({.seconds = 20, .gemm_seconds = 5, .median_ms = 3});
+  CHECK(timer.seconds() == 20);
+  CHECK(timer.gemm_share() == 0.25);
+  CHECK(timer.median_ms() == 3);  // no lap of its own
+  timer.lap();
+  CHECK(timer.seconds() > 20);
+  CHECK(timer.median_ms() < 3);
 }
 
 TEST_CASE("measure: peak memory has room for what was used") {

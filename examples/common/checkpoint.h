@@ -67,7 +67,7 @@ Rng rng_from(const Record& record);
 void save_checkpoint(const std::string& run_directory, const TrainingState& state, int64_t step);
 /// Replaces RUN/checkpoints/best.safetensors.
 void save_best_checkpoint(const std::string& run_directory, const TrainingState& state);
-/// Is there one to load?
+/// Is there a checkpoint, other than the best, so that the run can be resumed?
 bool has_checkpoint(const std::string& run_directory);
 /// Loads the newest checkpoint of a run; one that is damaged is warned of on standard error, and
 /// the one before is taken. Throws std::runtime_error when there is none.

@@ -88,7 +88,7 @@ Run::Run(const Options& options, const CommonOptions& common, const std::vector<
   while (directory_.size() > 1 && directory_.ends_with('/')) directory_.pop_back();
   lock_ = take_lock(path("run.lock"));
   if (!lock_) {
-    throw std::runtime_error(concat_message("--resume: another process is at work in '", directory_,
+    throw std::runtime_error(concat_message("another process is at work in '", directory_,
                                             "'; hint: wait for its end, or stop it"));
   }
   resume_command_ = options.resume_command(directory_);
@@ -106,8 +106,9 @@ Run::Run(const Options& options, const CommonOptions& common, const std::vector<
   if (resumed) {
     check_manifest();
   } else {
+    write_manifest();  // first, so that a directory with a configuration has all that --resume
+                       // reads
     write_file(path("config.json"), to_json(config_, 2) + "\n");
-    write_manifest();
   }
 
   say(concat_message(options.program(), ": data ", dataset_, ", seed ", common.seed, ", ",
@@ -175,8 +176,11 @@ void Run::resume() {
                    {"command_line", get<std::string>(now, "command_line")}});
   set_value(manifest_, "resumed", times);
   write_manifest();
-  say(concat_message("resumed after step ", steps_, ", in epoch ", first_epoch(), " of ",
-                     common_.epochs));
+  const bool trained = first_epoch() > common_.epochs;
+  say(trained ? concat_message("the run has had its ", common_.epochs,
+                               " epochs, and only its end is made again; hint: more --epochs")
+              : concat_message("resumed after step ", steps_, ", in epoch ", first_epoch(), " of ",
+                               common_.epochs));
 }
 
 TrainingState::Part Run::bookkeeping() const {
@@ -214,9 +218,13 @@ void Run::save() {
 }
 
 void Run::start(int64_t steps_per_epoch) {
-  if (interrupted()) throw Finished();
   steps_per_epoch_ = steps_per_epoch;
-  common_.resume.empty() ? save() : resume();  // from its first step on a run can be resumed
+  if (common_.resume.empty()) save();  // from its first step on a run can be resumed
+  if (interrupted()) {
+    say_how_to_resume();
+    throw Finished();
+  }
+  if (!common_.resume.empty()) resume();
   const int64_t left = common_.epochs * steps_per_epoch - steps_;
   if (left > 0) {
     progress_ = std::make_unique<Progress>(left, Progress::standard_error(common_.quiet));
@@ -354,7 +362,11 @@ void Run::finish(const Record& results) {
   set_value(manifest_, "finished", utc_time());
   write_manifest();
   std::cout << (common_.json ? to_json(summary) + "\n" : table(shown)) << std::flush;
-  if (interrupted() && steps_ > 0) std::cerr << "stopped; continue with: " + resume_command_ + "\n";
+  if (interrupted()) say_how_to_resume();
+}
+
+void Run::say_how_to_resume() const {
+  std::cerr << "stopped; continue with: " + resume_command_ + "\n";
 }
 
 void Run::write_manifest() const {

@@ -53,9 +53,9 @@ class Run {
   /// All that a checkpoint holds. A part "model" is also saved as model.safetensors.
   TrainingState state;
 
-  /// Training starts now, with this many steps an epoch: with --resume loads the newest checkpoint,
-  /// and starts the clock and the progress bar. Ctrl-C while the data was read ends the program
-  /// here, for there is nothing to save yet.
+  /// Training starts now, with this many steps an epoch: writes the first checkpoint, or with
+  /// --resume loads the newest one, and starts the clock and the progress bar. Ctrl-C while the
+  /// data was read ends the program here.
   void start(int64_t steps_per_epoch);
   /// The epoch to begin or to go on with, and how many of its steps are done.
   int64_t first_epoch() const { return static_cast<int64_t>(rows_.size()) + 1; }
@@ -69,14 +69,14 @@ class Run {
   double train_loss() const { return loss_sum_ / static_cast<double>(examples_); }
   /// What was done since the last step is no part of training and its time does not count.
   void pause() { timer_.restart(); }
-  /// The last word about a step: saves a checkpoint if one is due, or if Ctrl-C was pressed. False
-  /// then: the epoch ends here.
+  /// The last word about a step: saves a checkpoint if one is due, or if Ctrl-C was pressed.
+  /// Returns false after Ctrl-C: the epoch ends here.
   bool go_on();
-  /// An epoch is done: its numbers, the steps and the seconds of training so far become a line on
-  /// the console and a row of metrics.csv and metrics.jsonl, and the model is saved. The first row
-  /// fixes names and order; the first number is the epoch, `more` comes after the others. The
-  /// checkpoint with the least `validation` is kept as the best. Throws Diverged when a number is
-  /// not finite.
+  /// An epoch is done: its numbers become a line on the console and, with the steps, evaluations
+  /// and seconds of training so far, a row of metrics.csv and metrics.jsonl; the model is saved.
+  /// The first row fixes names and order; the first number is the epoch, `more` comes after the
+  /// others. The checkpoint with the least `validation` is kept as the best. Throws Diverged when a
+  /// number is not finite.
   void epoch(const Record& numbers, double validation, const Record& more = {});
   /// A number of the last epoch; NaN when there was none.
   double last(const std::string& name) const;
@@ -107,6 +107,7 @@ class Run {
   void resume();
   void save();
   void write_manifest() const;
+  void say_how_to_resume() const;
   void check_finite(const std::string& name, double number) const;
 
   const CommonOptions& common_;
