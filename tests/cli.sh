@@ -535,6 +535,13 @@ expect_exit 2 '--resume: fewer epochs' '--epochs: 39 does not go with the run' '
   "${resume[@]}" --epochs 39
 expect_exit 2 '--resume and --out' '--resume: the run goes on in its own directory' 'leave out --out' -- "${resume[@]}" --out other
 expect_exit 0 '--resume: more epochs extend the run' 'resumed after step 1200, in epoch 41 of 42' -- "${resume[@]}" --epochs 42
+expect_exit 0 '--resume: a finished run only makes its end again' 'the run has had its 42 epochs' 'interrupted        no' -- \
+  "${resume[@]}"
+cp -r medium altered
+run "$build/bernoulli_vae" --data altered --dataset mnist --epochs 1 --no-plots --out on_altered
+images 100 28 | tac -s 1 | gzip > altered/t10k-images.idx3-ubyte.gz
+expect_exit 1 '--resume: other data' "not the data of the run in 'on_altered': expected sha256" 'hint: --data DIR' -- \
+  "$build/bernoulli_vae" --resume on_altered
 expect_exit 1 '--resume: no such directory' "'nowhere' is no run directory" -- "$build/bernoulli_vae" --resume nowhere
 (flock -n 9 && sleep 2) 9> cut_bernoulli_vae/run.lock & sleep .3
 expect_exit 1 '--resume: two at once' "another process is at work in 'cut_bernoulli_vae'" -- "${resume[@]}"
