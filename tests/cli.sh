@@ -403,10 +403,10 @@ expect_exit 1 'compare_estimators: a directory of something else' "'medium' is n
   "${compare[@]}" --out medium
 expect_exit 1 'compare_estimators: a directory that cannot be made' "cannot create directory '/proc/nope'" -- \
   "${compare[@]}" --out /proc/nope
-(flock -n 9 && sleep 2) 9> compared/campaign.lock & sleep .3
+(flock -n 9 && exec sleep 60) 9> compared/campaign.lock & sleep .3
 expect_exit 1 'compare_estimators: two in one directory' 'is still at work in' -- \
   "${compare[@]}" -- --data "$PWD/medium" --epochs 2
-wait
+kill $! && wait
 echo '{"interrupted": fal' > compared/cells/linear_st_1/summary.json
 expect_exit 0 'compare_estimators: a run cut off is run again' 'linear st seed 1: test -ELBO' -- \
   "${compare[@]}" -- --data "$PWD/medium" --epochs 2
@@ -537,15 +537,14 @@ expect_exit 2 '--resume and --out' '--resume: the run goes on in its own directo
 expect_exit 0 '--resume: more epochs extend the run' 'resumed after step 1200, in epoch 41 of 42' -- "${resume[@]}" --epochs 42
 expect_exit 0 '--resume: a finished run only makes its end again' 'the run has had its 42 epochs' 'interrupted        no' -- \
   "${resume[@]}"
-cp -r medium altered
-run "$build/bernoulli_vae" --data altered --dataset mnist --epochs 1 --no-plots --out on_altered
-images 100 28 | tac -s 1 | gzip > altered/t10k-images.idx3-ubyte.gz
-expect_exit 1 '--resume: other data' "not the data of the run in 'on_altered': expected sha256" 'hint: --data DIR' -- \
-  "$build/bernoulli_vae" --resume on_altered
+run "$build/bernoulli_vae" --data medium --dataset mnist --epochs 1 --no-plots --out on_medium
+dataset altered 28 300 101
+expect_exit 1 '--resume: other data' "not the data of the run in 'on_medium': expected sha256" 'hint: --data DIR' -- \
+  "$build/bernoulli_vae" --resume on_medium --data altered
 expect_exit 1 '--resume: no such directory' "'nowhere' is no run directory" -- "$build/bernoulli_vae" --resume nowhere
-(flock -n 9 && sleep 2) 9> cut_bernoulli_vae/run.lock & sleep .3
+(flock -n 9 && exec sleep 60) 9> cut_bernoulli_vae/run.lock & sleep .3
 expect_exit 1 '--resume: two at once' "another process is at work in 'cut_bernoulli_vae'" -- "${resume[@]}"
-wait
+kill $! && wait
 newest=$(ls cut_bernoulli_vae/checkpoints/step_*.safetensors | tail -n 1)
 truncate -s 1000 "$newest"
 expect_exit 0 '--resume: a damaged checkpoint' "warning: $newest" 'the checkpoint before it is taken' -- "${resume[@]}"
