@@ -10,9 +10,10 @@ namespace {
 
 using torch::nn::Linear;
 
+constexpr auto kReal = sizeof(real) == 4 ? torch::kFloat32 : torch::kFloat64;
+
 torch::Tensor as_torch(const Tensor& x) {
-  return torch::from_blob(const_cast<real*>(x.data()), {x.dim(0), x.dim(1)},
-                          sizeof(real) == 4 ? torch::kFloat32 : torch::kFloat64);
+  return torch::from_blob(const_cast<real*>(x.data()), {x.dim(0), x.dim(1)}, kReal);
 }
 
 /// Linear layers with LeakyReLU(0.1) between them.
@@ -85,7 +86,7 @@ Step mlp_step(int64_t batch) {
   torch::nn::Sequential net(Linear(784, 512), ReLU(), Linear(512, 256), ReLU(), Linear(256, 10));
   const auto adam = std::make_shared<torch::optim::Adam>(net->parameters(), 1e-3);
   const auto batches = std::make_shared<Batches>(batch, /*bits=*/false);
-  const torch::Tensor labels = torch::arange(batch).remainder(10);
+  const torch::Tensor labels = torch::arange(batch, torch::kInt64).remainder(10);
   return [=]() mutable {
     const torch::Tensor loss =
         torch::nn::functional::cross_entropy(net->forward(as_torch(batches->next())), labels);
@@ -121,6 +122,7 @@ Step op(const Job& job) {
 
 Step make_torch_step(const Job& job) {
   torch::set_num_threads(static_cast<int>(job.threads));
+  torch::set_default_dtype(torch::scalarTypeToTypeMeta(kReal));
   if (job.kind == "mlp-step") return mlp_step(job.batch);
   if (job.kind == "op") return op(job);
   const auto vae = std::make_shared<TorchVae>(job.arch);

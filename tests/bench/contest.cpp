@@ -1,25 +1,22 @@
 #include "tests/bench/contest.h"
 
-#include <fcntl.h>
 #include <spawn.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <memory>
+#include <sstream>
 #include <thread>
 
-#include "examples/common/measure.h"
 #include "examples/common/program.h"
 #include "tensor/check.h"
-
-extern char** environ;
 
 namespace stflow::bench {
 namespace {
@@ -32,47 +29,44 @@ std::string program(const Candidate& candidate) {
   return folder / (candidate.torch ? "bench_torch" : "bench");
 }
 
-/// The process of one candidate.
+std::vector<std::string> command(const Candidate& candidate) {
+  std::vector<std::string> words;
+  if (candidate.free_kernels) {
+    words = {"env"};
+    for (const char* variable : kKernelChoice) words.insert(words.end(), {"-u", variable});
+  }
+  words.push_back(program(candidate));
+  for (const std::string& word : words_of(candidate.job)) words.push_back(word);
+  if (!candidate.torch) words.push_back("--serve");
+  return words;
+}
+
+/// The process of one candidate; a socket is its standard input and output.
 class Child {
  public:
   explicit Child(const Candidate& candidate) : name_(candidate.name) {
-    std::vector<std::string> words{program(candidate)};
-    for (const std::string& word : words_of(candidate.job)) words.push_back(word);
-    if (!candidate.torch) words.push_back("--serve");
-    std::vector<char*> argv, environment;
+    std::vector<std::string> words = command(candidate);
+    std::vector<char*> argv;
     for (std::string& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);
-    for (char** entry = environ; *entry; ++entry) {
-      const bool dropped =
-          candidate.free_kernels && std::ranges::any_of(kKernelChoice, [&](auto c) {
-            return std::string(*entry).starts_with(std::string(c) + "=");
-          });
-      if (!dropped) environment.push_back(*entry);
-    }
-    environment.push_back(nullptr);
-
-    int to_child[2], from_child[2];
-    if (pipe2(to_child, O_CLOEXEC) != 0 || pipe2(from_child, O_CLOEXEC) != 0)
-      throw std::runtime_error(concat_message("cannot make a pipe: ", std::strerror(errno)));
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+      throw std::runtime_error(concat_message("cannot make a socket: ", std::strerror(errno)));
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, to_child[0], STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, from_child[1], STDOUT_FILENO);
-    const int error =
-        posix_spawn(&pid_, argv[0], &actions, nullptr, argv.data(), environment.data());
+    posix_spawn_file_actions_adddup2(&actions, ends[1], STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+    const int error = posix_spawnp(&pid_, argv[0], &actions, nullptr, argv.data(), environ);
     posix_spawn_file_actions_destroy(&actions);
-    close(to_child[0]);
-    close(from_child[1]);
-    requests_ = fdopen(to_child[1], "w");
-    answers_ = fdopen(from_child[0], "r");
-    if (error != 0)
-      throw std::runtime_error(
-          concat_message("cannot run '", words[0], "': ", std::strerror(error)));
+    close(ends[1]);
+    socket_ = ends[0];
+    if (error == 0) return;
+    close(socket_);
+    throw std::runtime_error(concat_message("cannot run '", words[0], "': ", std::strerror(error)));
   }
   ~Child() {
-    std::fclose(requests_);  // the child reads the end of its input, and ends
-    std::fclose(answers_);
-    if (pid_ > 0) waitpid(pid_, nullptr, 0);
+    close(socket_);  // the child reads the end of its input, and ends
+    waitpid(pid_, nullptr, 0);
   }
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
@@ -83,18 +77,22 @@ class Child {
   /// So many steps.
   Turn turn(int64_t steps) {
     std::this_thread::sleep_for(kPause);
+    const std::string request = concat_message(steps, "\n");
+    send(socket_, request.data(), request.size(), MSG_NOSIGNAL);  // or no answer comes
+    std::string answer;
+    for (char c = 0; c != '\n'; answer += c) {
+      if (recv(socket_, &c, 1, 0) != 1)
+        throw std::runtime_error(concat_message("the process of '", name_, "' has ended"));
+    }
     Turn result{};
-    const bool asked = std::fprintf(requests_, "%ld\n", static_cast<long>(steps)) > 0 &&
-                       std::fflush(requests_) == 0;
-    if (!asked || std::fscanf(answers_, "%lf %lf", &result.ms, &result.peak_mb) != 2)
-      throw std::runtime_error("the process of '" + name_ + "' has ended");
+    std::istringstream(answer) >> result.ms >> result.peak_mb;
     return result;
   }
 
  private:
   std::string name_;
   pid_t pid_ = 0;
-  std::FILE *requests_ = nullptr, *answers_ = nullptr;
+  int socket_ = -1;
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "tests/bench/job.h"
 
+#include <csignal>
 #include <iostream>
 
 #include "datasets/binarize.h"
@@ -48,6 +49,7 @@ Batches::Batches(int64_t size, bool bits) {
 }
 
 void serve(const Step& step) {
+  std::signal(SIGINT, SIG_IGN);  // Ctrl-C reaches the whole terminal; who asks will end us
   for (int64_t steps = 0; std::cin >> steps;) {
     step();
     const double start = seconds_now();
