@@ -30,10 +30,10 @@ std::vector<Record> one_case(const Job& job, const std::vector<std::string>& nam
     candidates.push_back({name, each});
   }
   if (peers && job.kind != "data") candidates.push_back({"libtorch", candidates[0].job, true});
-  if (peers && job.kind == "vae-step") {
+  if (peers && job.kind.ends_with("-step")) {
     for (const char* how : {"panels", "openblas"}) {
       Job products = job;
-      products.kind = "vae-products";
+      products.kind = job.kind == "vae-step" ? "vae-products" : "mlp-products";
       products.what = how;
       candidates.push_back({std::string("products, ") + how, products});
     }
@@ -89,12 +89,12 @@ void run(int argc, char** argv) {
   options.choice("--case", kind, kinds,
                  "all: every table, beside LibTorch's numbers; bits: sums of rows against matrix "
                  "products; scaling: a step against width, batch, depth, latents; vae-step, "
-                 "mlp-step: a training step; vae-products: its matrix products "
+                 "mlp-step: a training step; vae-products, mlp-products: its matrix products "
                  "alone (--rule panels or openblas); op: one function (--rule exp, ...); data: a "
                  "batch of digits (--rule static, ...)");
   add_job_options(options, job);
   options.add("--rounds", rounds.count, "turns of each candidate", at_least(1));
-  options.flag("--peers", peers, "also LibTorch, and the matrix products of a VAE's step alone");
+  options.flag("--peers", peers, "also LibTorch, and the matrix products of a step alone");
   options.add("--picture", picture, "where --case bits or scaling draws its curves: PATH.png",
               "PATH");
   options.only_with("--case", {"bits", "scaling"}, {"--picture"});
@@ -102,7 +102,12 @@ void run(int argc, char** argv) {
   options.flag("--serve", serving, "be a candidate: for each number read, do so many steps");
   options.parse(argc, argv);
 
-  if (kind == "all") return print_report(std::cout, rounds);
+  if (kind == "all") {
+    std::ostream nowhere(nullptr);
+    const Record result = report(json ? nowhere : std::cout, rounds);
+    if (json) std::cout << to_json(result) << "\n";
+    return;
+  }
   if (kind == "scaling") return print_scaling(std::cout, picture, job.threads);
   job.kind = kind;
   if (kind == "mlp-step" && !options.given("--rule")) job.what = "mlp";

@@ -12,7 +12,8 @@
 namespace stflow::bench {
 
 const std::vector<std::string>& job_kinds() {
-  static const std::vector<std::string> kinds{"vae-step", "vae-products", "mlp-step", "op", "data"};
+  static const std::vector<std::string> kinds{"vae-step",     "vae-products", "mlp-step",
+                                              "mlp-products", "op",           "data"};
   return kinds;
 }
 

@@ -22,7 +22,8 @@ struct Job {
   int64_t threads = 1;
 };
 
-/// "vae-step", "vae-products", "mlp-step", "op", "data".
+/// "vae-step", "mlp-step"; "vae-products", "mlp-products", the matrix products in them; "op",
+/// "data".
 const std::vector<std::string>& job_kinds();
 /// Of kind "op".
 const std::vector<std::string>& op_names();

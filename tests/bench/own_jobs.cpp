@@ -1,9 +1,12 @@
 // own_jobs.cpp - our training steps, the matrix products in them, single ops, batches of data.
 #include <cblas.h>
 #include <omp.h>
+#include <sched.h>
 
+#include <atomic>
 #include <optional>
 #include <sstream>
+#include <thread>
 
 #include "datasets/binarize.h"
 #include "datasets/data_loader.h"
@@ -21,6 +24,7 @@ namespace stflow::bench {
 namespace {
 
 constexpr int64_t kPixels = 784;
+const std::vector<int64_t> kClassifier{kPixels, 512, 256, 10};
 
 VaeOptions model_of(const Job& job) {
   if (job.layers.empty()) return table2_vae(job.arch, kPixels);
@@ -70,18 +74,26 @@ struct Layer {
   bool data;
 };
 
+/// The widths of the networks in a step, from their inputs to their outputs.
+std::vector<std::vector<int64_t>> networks_of(const Job& job) {
+  if (job.kind == "mlp-products") return {kClassifier};
+  std::vector<std::vector<int64_t>> networks;
+  for (const std::vector<int64_t>& up : model_of(job).sizes) {
+    networks.push_back(up);
+    networks.emplace_back(up.rbegin(), up.rend());
+  }
+  return networks;
+}
+
 std::vector<Layer> layers_of(const Job& job) {
   Rng rng(3);
   std::vector<Layer> layers;
-  for (const std::vector<int64_t>& up : model_of(job).sizes) {
-    const std::vector<int64_t> down(up.rbegin(), up.rend());
-    for (const std::vector<int64_t>& widths : {up, down}) {
-      for (size_t i = 0; i + 1 < widths.size(); ++i) {
-        const int64_t in = widths[i], out = widths[i + 1], batch = job.batch;
-        layers.push_back({rng.normal({batch, in}), rng.normal({out, in}), rng.normal({batch, out}),
-                          Tensor({batch, out}), Tensor({out, in}), Tensor({batch, in}),
-                          layers.empty()});
-      }
+  for (const std::vector<int64_t>& widths : networks_of(job)) {
+    for (size_t i = 0; i + 1 < widths.size(); ++i) {
+      const int64_t in = widths[i], out = widths[i + 1], batch = job.batch;
+      layers.push_back({rng.normal({batch, in}), rng.normal({out, in}), rng.normal({batch, out}),
+                        Tensor({batch, out}), Tensor({out, in}), Tensor({batch, in}),
+                        layers.empty()});
     }
   }
   return layers;
@@ -137,12 +149,37 @@ struct MlpStep {
   Batches batches;
   Tensor labels;
   Rng rng{1};
-  nn::MLP net{{kPixels, 512, 256, 10}, rng};
+  nn::MLP net{kClassifier, rng};
   optim::Adam adam{net.parameters(), {.lr = 1e-3}};
 };
 
+/// A cache line goes from the first processor to the second and back, so many times.
+Step round_trips(int64_t trips) {
+  const auto stay_on = [](int processor) {
+    cpu_set_t only;
+    CPU_ZERO(&only);
+    CPU_SET(processor, &only);
+    sched_setaffinity(0, sizeof only, &only);
+  };
+  return [=] {
+    std::atomic<int64_t> ball = 0;
+    const auto play = [&](int64_t side) {
+      stay_on(static_cast<int>(side));
+      for (int64_t i = side; i < 2 * trips; i += 2) {
+        for (int look = 1; ball != i; ++look)
+          if (look % 1000 == 0) std::this_thread::yield();  // others may have our processor
+        ball = i + 1;
+      }
+    };
+    std::thread other(play, 1);
+    play(0);
+    other.join();
+  };
+}
+
 Step op(const Job& job) {
   Rng rng(4);
+  if (job.what == "trip") return round_trips(job.batch);
   if (job.what == "matmul") {  // of square matrices, this wide
     const auto a = std::make_shared<Tensor>(rng.uniform({job.batch, job.batch}));
     return [=] { matmul(*a, *a); };
@@ -187,7 +224,7 @@ Step data(const Job& job) {
 
 Step make_step(const Job& job) {
   set_num_threads(static_cast<int>(job.threads));
-  if (job.kind == "vae-products") return products(job);
+  if (job.kind.ends_with("-products")) return products(job);
   if (job.kind == "op") return op(job);
   if (job.kind == "data") return data(job);
   if (job.kind == "mlp-step") {

@@ -1,229 +1,228 @@
+// report.cpp - what is measured beside what. Each function fills one table; a row, or a few, is one
+// contest.
 #include "tests/bench/report.h"
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
-#include <map>
 #include <thread>
 
 #include "examples/common/program.h"
 #include "examples/common/vae.h"
 #include "tensor/blas.h"
 #include "tensor/check.h"
+#include "tests/bench/tables.h"
 
 namespace stflow::bench {
 namespace {
 
-std::string number(double value, int digits = 2) {
-  if (std::isnan(value)) return "-";
-  char text[40];
-  std::snprintf(text, sizeof text, "%.*f", digits, value);
-  return text;
-}
-
-std::string text_of(const Ratio& r) {
-  return number(r.median) + " (" + number(r.low) + "-" + number(r.high) + ")";
-}
-
-const Timing* find(const std::vector<Timing>& timings, const std::string& name) {
-  const auto found = std::ranges::find(timings, name, &Timing::name);
-  return found == timings.end() ? nullptr : &*found;
-}
-
-Ratio ratio_of(const std::vector<Timing>& timings, const std::string& a, const std::string& b) {
-  const Timing *first = find(timings, a), *second = find(timings, b);
-  return first && second ? ratio(*first, *second) : Ratio{NAN, NAN, NAN};
-}
-
-double ms_of(const std::vector<Timing>& timings, const std::string& name) {
-  const Timing* timing = find(timings, name);
-  return timing ? timing->median() : NAN;
-}
-
-class Report {
+/// The timings of a contest by name; NaN for a candidate that was not there.
+class Timings {
  public:
-  Report(std::ostream& out, const Rounds& rounds) : out_(out), rounds_(rounds) {}
+  Timings(const std::vector<Candidate>& candidates, const Rounds& rounds)
+      : timings_(measure(candidates, rounds)) {}
 
-  void write() {
-    out_ << "BLAS: " << blas_description() << "; " << std::thread::hardware_concurrency()
-         << " processors\n";
-    steps(/*free_kernels=*/false);
-    if (kernels_are_pinned()) steps(/*free_kernels=*/true);
-    rules();
-    ops();
-    data();
-    memory();
-    limits();
+  double ms(const std::string& name) const {
+    const Timing* timing = find(name);
+    return timing ? timing->median() : NAN;
+  }
+  double peak_mb(const std::string& name) const {
+    const Timing* timing = find(name);
+    return timing ? timing->peak_mb : NAN;
+  }
+  Ratio over(const std::string& a, const std::string& b) const {
+    const Timing *first = find(a), *second = find(b);
+    return first && second ? ratio(*first, *second) : Ratio{NAN, NAN, NAN};
   }
 
  private:
-  template <typename... Cells>
-  void row(const Cells&... cells) {
-    out_ << "|";
-    ((out_ << " " << cells << " |"), ...);
-    out_ << std::endl;
+  const Timing* find(const std::string& name) const {
+    const auto found = std::ranges::find(timings_, name, &Timing::name);
+    return found == timings_.end() ? nullptr : &*found;
   }
-  template <typename... Cells>
-  void head(const std::string& title, const Cells&... cells) {
-    out_ << "\n" << title << "\n\n";
-    row(cells...);
-    out_ << "|";
-    ((static_cast<void>(cells), out_ << " --- |"), ...);
-    out_ << "\n";
-  }
-  void limit(const std::string& what, double found, const char* relation, double bound) {
-    const bool holds = relation[0] == '>' ? found >= bound : found <= bound;
-    limits_.push_back(concat_message(std::isnan(found) ? "not measured"
-                                     : holds           ? "holds"
-                                                       : "MISSED",
-                                     ": ", what, ": ", number(found), ", limit ", relation, " ",
-                                     number(bound)));
+  std::vector<Timing> timings_;
+};
+
+class Report {
+ public:
+  Report(std::ostream& markdown, const Rounds& rounds) : tables_(markdown), rounds_(rounds) {}
+
+  std::vector<Record> write() {
+    std::vector<bool> kernel_choices{false};
+    if (kernels_are_pinned()) kernel_choices.push_back(true);
+    for (const bool free_kernels : kernel_choices) {
+      kernels_ = !kernels_are_pinned() ? "" : free_kernels ? ", free" : ", pinned";
+      free_kernels_ = free_kernels;
+      steps();
+      rules();
+    }
+    ops();
+    data();
+    memory();
+    tables_.limits();
+    return tables_.all();
   }
 
-  /// A job with one and two threads at once: "one", "two", LibTorch's, products.
-  std::vector<Timing> both(const Job& job, bool free_kernels) {
+ private:
+  /// A step with one thread and with two, LibTorch's, and the products alone: names with " 1", "
+  /// 2". "trip": how far apart the two processors are meanwhile.
+  Timings step_contest(const Job& job, const std::string& products) {
     std::vector<Candidate> candidates;
+    const auto add = [&](const std::string& name, const Job& each, bool torch = false) {
+      candidates.push_back({concat_message(name, " ", each.threads), each, torch, free_kernels_});
+    };
     for (const int64_t threads : {1, 2}) {
       Job each = job;
       each.threads = threads;
-      const std::string suffix = threads == 1 ? " one" : " two";
-      candidates.push_back({"ours" + suffix, each, false, free_kernels});
-      candidates.push_back({"torch" + suffix, each, true, free_kernels});
-      if (job.kind != "vae-step") continue;
-      each.kind = "vae-products";
+      add("stflow", each);
+      add("LibTorch", each, /*torch=*/true);
+      each.kind = products;
       for (const char* how : {"panels", "openblas"}) {
         each.what = how;
-        candidates.push_back({how + suffix, each, false, free_kernels});
+        add(how, each);
       }
     }
-    return measure(candidates, rounds_);
+    candidates.push_back({"trip", {.kind = "op", .what = "trip", .batch = kTrips}});
+    return {candidates, rounds_};
   }
 
-  void steps(bool free_kernels) {
-    const std::string kernels = !kernels_are_pinned() ? "" : free_kernels ? ", free" : ", pinned";
-    head(
-        "A step by `st`, milliseconds; products: the dense matrix products of the step alone, the "
-        "faster of OpenBLAS's threads and our panels" +
-            kernels,
-        "model, batch", "threads", "stflow", "LibTorch", "LibTorch / stflow", "products",
-        "stflow / products", "one / two threads");
+  void step_rows(const Timings& t, const std::string& model, int64_t batch, double torch_limit) {
+    const Ratio gain = t.over("stflow 1", "stflow 2");
+    const double trip = 1e6 * t.ms("trip") / kTrips;
+    for (const std::string threads : {"1", "2"}) {
+      const std::string ours = "stflow " + threads, torch = "LibTorch " + threads;
+      const bool panels = !(t.ms("openblas " + threads) < t.ms("panels " + threads));
+      const std::string products = (panels ? "panels " : "openblas ") + threads;
+      const Ratio peer = t.over(torch, ours);
+      tables_.row({{"model", model},
+                   {"batch", batch},
+                   {"threads", threads},
+                   {"stflow, ms", t.ms(ours)},
+                   {"LibTorch, ms", t.ms(torch)},
+                   {"LibTorch / stflow", to_record(peer)},
+                   {"products, ms", t.ms(products)},
+                   {"stflow / products", to_record(t.over(ours, products))},
+                   {"1 / 2 threads", to_record(threads == "1" ? Ratio{NAN, NAN, NAN} : gain)},
+                   {"trip, ns", trip}});
+      if (threads == "2" && batch < 200)
+        tables_.at_least(torch_limit, "LibTorch / stflow, 2 threads, " + model,
+                         concat_message("batch ", batch, kernels_), peer.median);
+    }
+    const std::string where =
+        concat_message(model, ", batch ", batch, kernels_, ", trip ", std::lround(trip), " ns");
+    tables_.at_least(0.95, "1 / 2 threads", where, gain.median);
+    if (batch == 100) tables_.at_least(1.7, "1 / 2 threads, batch 100", where, gain.median);
+  }
+
+  void steps() {
+    tables_.table("A step by `st`" + kernels_);
     for (const std::string& arch : table2_architectures()) {
       for (const int64_t batch : {50, 100, 200}) {
-        const Job job{.kind = "vae-step", .arch = arch, .batch = batch};
-        const std::vector<Timing> t = both(job, free_kernels);
-        step_rows(t, concat_message(arch, ", ", batch), kernels,
-                  batch <= 100 ? arch == "linear" ? 2.0 : 1.6 : 0.0, batch == 100);
         if (interrupted()) return;
+        step_rows(step_contest({.arch = arch, .batch = batch}, "vae-products"), arch, batch,
+                  arch == "linear" ? 2.0 : 1.6);
       }
     }
     for (const int64_t batch : {64, 128}) {
-      const std::vector<Timing> t =
-          both({.kind = "mlp-step", .what = "mlp", .batch = batch}, free_kernels);
-      step_rows(t, concat_message("classifier, ", batch), kernels, 1.5, false);
+      if (interrupted()) return;
+      step_rows(step_contest({.kind = "mlp-step", .batch = batch}, "mlp-products"), "classifier",
+                batch, 1.5);
     }
-  }
-
-  void step_rows(const std::vector<Timing>& t, const std::string& name, const std::string& kernels,
-                 double bound, bool scaling) {
-    const Ratio scaled = ratio_of(t, "ours one", "ours two");
-    for (const std::string suffix : {" one", " two"}) {
-      const Ratio peer = ratio_of(t, "torch" + suffix, "ours" + suffix);
-      const bool panels = !(ms_of(t, "openblas" + suffix) < ms_of(t, "panels" + suffix));
-      const std::string products = (panels ? "panels" : "openblas") + suffix;
-      row(name, suffix == " one" ? "1" : "2", number(ms_of(t, "ours" + suffix)),
-          number(ms_of(t, "torch" + suffix)), text_of(peer), number(ms_of(t, products)),
-          text_of(ratio_of(t, "ours" + suffix, products)),
-          suffix == " one" ? std::string("") : text_of(scaled));
-      if (bound > 0 && suffix == " two")
-        limit(name + ", 2 threads" + kernels + ", LibTorch / stflow", peer.median, ">=", bound);
-    }
-    if (scaling)
-      limit(name + kernels + ", one thread / two", scaled.median, ">=", 1.7);
-    else
-      limit(name + kernels + ", one thread / two", scaled.median, ">=", 0.95);
   }
 
   void rules() {
-    const std::vector<std::string> names{"st", "mmd", "arm", "rebar"};
-    head("A step by other rules, relative to `st`, one thread", "model, batch", "`mmd`", "`arm`",
-         "`rebar`");
+    tables_.table("A step by other rules, relative to `st`" + kernels_);
     for (const std::string& arch : table2_architectures()) {
-      for (const int64_t batch : {50, 200}) {
-        std::vector<Candidate> candidates;
-        for (const std::string& name : names)
-          candidates.push_back(
-              {name, {.kind = "vae-step", .arch = arch, .what = name, .batch = batch}});
-        const std::vector<Timing> t = measure(candidates, rounds_);
-        const auto to_st = [&](const char* rule) { return ratio_of(t, rule, "st"); };
-        const std::string name = concat_message(arch, ", ", batch);
-        row(name, text_of(to_st("mmd")), text_of(to_st("arm")), text_of(to_st("rebar")));
-        limit(name + ", mmd / st", to_st("mmd").median, "<=", 1.1);
-        limit(name + ", arm / st", to_st("arm").median, "<=", 1.6);
-        limit(name + ", rebar / st", to_st("rebar").median, "<=", 3.5);
-        if (interrupted()) return;
+      for (const int64_t batch : {50, 100, 200}) {
+        for (const int64_t threads : {1, 2}) {
+          if (interrupted()) return;
+          rules_row({.arch = arch, .batch = batch, .threads = threads});
+        }
       }
     }
   }
 
+  void rules_row(const Job& job) {
+    std::vector<Candidate> candidates;
+    for (const char* rule : {"st", "mmd", "arm", "rebar"}) {
+      candidates.push_back({rule, job, /*torch=*/false, free_kernels_});
+      candidates.back().job.what = rule;
+    }
+    const Timings t(candidates, rounds_);
+    Record row{{"model", job.arch}, {"batch", job.batch}, {"threads", job.threads}};
+    const auto add = [&](const std::string& rule, double limit) {
+      const Ratio to_st = t.over(rule, "st");
+      row.push_back({"`" + rule + "`", to_record(to_st)});
+      tables_.at_most(
+          limit, rule + " / st",
+          concat_message(job.arch, ", batch ", job.batch, ", threads ", job.threads, kernels_),
+          to_st.median);
+    };
+    add("mmd", 1.1);
+    add("arm", 1.6);
+    add("rebar", 3.5);
+    tables_.row(row);
+  }
+
   void ops() {
-    head(
-        "Single functions, one thread, nanoseconds a number (log_prob with its gradient in the "
-        "logits)",
-        "function", "stflow, 10,000", "LibTorch", "stflow, 160,000", "LibTorch");
+    tables_.table("Single functions, one thread, nanoseconds a number");
     for (const std::string& name : op_names()) {
-      std::vector<std::string> cells;
+      Record row{{"function", name}};
       for (const int64_t size : {10'000, 160'000}) {
         const Job job{.kind = "op", .what = name, .batch = size};
-        const std::vector<Timing> t = measure({{"ours", job}, {"torch", job, true}}, rounds_);
-        for (const char* who : {"ours", "torch"})
-          cells.push_back(number(1e6 * ms_of(t, who) / static_cast<double>(size)));
+        const Timings t({{"stflow", job}, {"LibTorch", job, /*torch=*/true}}, rounds_);
+        for (const std::string who : {"stflow", "LibTorch"})
+          row.push_back({concat_message(who, ", ", size), 1e6 * t.ms(who) / double(size)});
       }
-      row(name, cells[0], cells[1], cells[2], cells[3]);
+      if (interrupted()) return;
+      tables_.row(row);
     }
   }
 
   void data() {
-    head("Batches of 50 digits, images a second", "binarisation", "1 thread", "2 threads");
+    tables_.table("Batches of 50 digits, thousand images a second");
     for (const char* how : {"none", "static", "dynamic"}) {
-      Job job{.kind = "data", .what = how, .batch = 50};
-      std::vector<Candidate> candidates{{"one", job}};
-      job.threads = 2;
-      candidates.push_back({"two", job});
-      const std::vector<Timing> t = measure(candidates, rounds_);
-      const auto rate = [&](const char* who) { return number(50e3 / ms_of(t, who), 0); };
-      row(how, rate("one"), rate("two"));
+      const Job one{.kind = "data", .what = how, .batch = 50};
+      Job two = one;
+      two.threads = 2;
+      const Timings t({{"1", one}, {"2", two}}, rounds_);
+      if (interrupted()) return;
+      tables_.row(
+          {{"binarisation", how}, {"1 thread", 50 / t.ms("1")}, {"2 threads", 50 / t.ms("2")}});
     }
   }
 
-  /// Beyond the data: what a program of the same kind that only holds the batches needs is taken
-  /// off.
   void memory() {
-    head("Most memory held while training, batch 100, MB (the digits, 15 MB in both, included)",
-         "model", "stflow", "LibTorch", "stflow / LibTorch beyond the digits");
-    constexpr double kDigits = 4000.0 * 784 * (1 + 4) / (1 << 20);
+    tables_.table("The most memory held while training, batch 100, MB, 15 MB of digits in both");
+    constexpr double kDigits = 4000.0 * 784 * (1 + sizeof(real)) / (1 << 20);  // bytes, and numbers
     for (const std::string& arch : table2_architectures()) {
-      const Job job{.kind = "vae-step", .arch = arch};
-      const std::vector<Timing> t = measure({{"ours", job}, {"torch", job, true}}, {.count = 3});
-      const Timing *ours = find(t, "ours"), *torch = find(t, "torch");
-      const double share =
-          torch ? (ours->peak_mb - kDigits) / (torch->peak_mb - kDigits) : std::nan("");
-      row(arch, number(ours->peak_mb, 0), torch ? number(torch->peak_mb, 0) : "-", number(share));
-      limit(arch + ", memory, stflow / LibTorch", share, "<=", 1.0 / 3);
+      const Job job{.arch = arch};
+      const Timings t({{"stflow", job}, {"LibTorch", job, /*torch=*/true}}, {.count = 3});
+      const double ours = t.peak_mb("stflow"), torch = t.peak_mb("LibTorch");
+      const double share = (ours - kDigits) / (torch - kDigits);
+      tables_.row({{"model", arch},
+                   {"stflow", ours},
+                   {"LibTorch", torch},
+                   {"stflow / LibTorch beyond the digits", share}});
+      tables_.at_most(1.0 / 3, "memory, stflow / LibTorch", arch, share);
     }
   }
 
-  void limits() {
-    out_ << "\nLimits\n\n";
-    for (const std::string& line : limits_) out_ << "- " << line << "\n";
-  }
+  static constexpr int64_t kTrips = 10'000;
 
-  std::ostream& out_;
+  Tables tables_;
   Rounds rounds_;
-  std::vector<std::string> limits_;
+  bool free_kernels_ = false;
+  std::string kernels_;  // how tables and limits call them
 };
 
 }  // namespace
 
-void print_report(std::ostream& out, const Rounds& rounds) { Report(out, rounds).write(); }
+Record report(std::ostream& markdown, const Rounds& rounds) {
+  const std::string machine =
+      concat_message(blas_description(), "; ", std::thread::hardware_concurrency(), " processors");
+  markdown << "BLAS: " << machine << "\n";
+  const std::vector<Record> tables = Report(markdown, rounds).write();
+  return {{"blas", machine}, {"tables", tables}};
+}
 
 }  // namespace stflow::bench

@@ -3,11 +3,13 @@
 
 #include <ostream>
 
+#include "examples/common/record.h"
 #include "tests/bench/contest.h"
 
 namespace stflow::bench {
 
-/// Measures everything (minutes) and writes Markdown as it goes.
-void print_report(std::ostream& out, const Rounds& rounds);
+/// Measures everything (minutes), writes Markdown as it goes, and returns the same numbers:
+/// {"blas", "tables": [{"title", "rows"}]}, the last table being the limits.
+Record report(std::ostream& markdown, const Rounds& rounds);
 
 }  // namespace stflow::bench
