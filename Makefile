@@ -151,7 +151,7 @@ bench: ## how long a training step takes, beside LibTorch's if libtorch-dev is t
 
 bench-scaling: ## a step against width, batch, depth and latents, and the machine's limits
 	+@$(SUBMAKE) $(OUT)/bench
-	$(OUT)/bench --case scaling --threads 1 --picture $(OUT)/scaling
+	$(OUT)/bench --case scaling --picture $(OUT)/scaling
 
 bench-instructions: ## instructions of a step, counted by callgrind, beside those recorded (RECORD=1: record)
 	+@$(SUBMAKE) $(OUT)/bench

@@ -102,13 +102,13 @@ void run(int argc, char** argv) {
   options.flag("--serve", serving, "be a candidate: for each number read, do so many steps");
   options.parse(argc, argv);
 
-  if (kind == "all") {
+  if (kind == "all" || kind == "scaling") {
     std::ostream nowhere(nullptr);
-    const Record result = report(json ? nowhere : std::cout, rounds);
+    std::ostream& markdown = json ? nowhere : std::cout;
+    const Record result = kind == "all" ? report(markdown, rounds) : scaling(markdown, picture);
     if (json) std::cout << to_json(result) << "\n";
     return;
   }
-  if (kind == "scaling") return print_scaling(std::cout, picture, job.threads);
   job.kind = kind;
   if (kind == "mlp-step" && !options.given("--rule")) job.what = "mlp";
   if (serving) return serve(make_step(job));

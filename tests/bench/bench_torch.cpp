@@ -125,6 +125,7 @@ Step make_torch_step(const Job& job) {
   torch::set_default_dtype(torch::scalarTypeToTypeMeta(kReal));
   if (job.kind == "mlp-step") return mlp_step(job.batch);
   if (job.kind == "op") return op(job);
+  CHECK_ARG(job.layers.empty(), "--layers: LibTorch's VAE has the layers of --arch alone");
   const auto vae = std::make_shared<TorchVae>(job.arch);
   const auto batches = std::make_shared<Batches>(job.batch, /*bits=*/true);
   return [vae, batches] { vae->step(as_torch(batches->next())); };

@@ -2,13 +2,16 @@
 #pragma once
 
 #include <ostream>
+#include <string>
 
-#include "tests/bench/contest.h"
+#include "examples/common/record.h"
 
 namespace stflow::bench {
 
-/// Measures steps against width, batch, depth and latents, and the machine's two limits, arithmetic
-/// and memory (minutes); writes Markdown, and a picture STEM.png unless `stem` is empty.
-void print_scaling(std::ostream& out, const std::string& stem, int64_t threads);
+/// Measures steps by one thread and by two against width, batch, depth and latents, and the
+/// machine's two limits, arithmetic and memory (a minute or two); writes Markdown as it goes and
+/// returns the same numbers. Unless `stem` is empty, draws STEM.png, the step against width between
+/// those limits, and saves all points in STEM-points.csv.
+Record scaling(std::ostream& markdown, const std::string& stem);
 
 }  // namespace stflow::bench
