@@ -25,10 +25,11 @@ constexpr int64_t kMinOutputs = 48;  // nor the search for places
 constexpr int64_t kMinInputs = 16;
 constexpr int64_t kMaxTile = 32;
 
-// Four bits at a time are better than one from this share of others on, and they are better than a
-// product where the batch is this large.
+// Four bits at a time are better than one from this share of others on,
 constexpr double kCodedShareForward = 0.42, kCodedShareBackward = 0.3;
-constexpr int64_t kMinCodedRows = 64;
+
+/// and better than a product where the batch is this large.
+int64_t min_coded_rows() { return has_avx512() ? 64 : kMinRows; }
 
 // ---- what kind of input is it? ----
 
@@ -163,7 +164,7 @@ bool sparse_linear(const real* x, const real* w, const real* bias, real* y, int6
   const auto kind = kind_of(x, batch, inputs, outputs);
   if (!kind) return false;
   const bool coded = kind->others > kCodedShareForward;
-  if (coded && batch < kMinCodedRows) return false;
+  if (coded && batch < min_coded_rows()) return false;
   const Choice choice = choice_of_rows(x, batch, inputs, kind->common, !kind->two_values, coded);
   for_each_tile(outputs, [&](int64_t first, int64_t width) {
     TileSums tile =
@@ -182,7 +183,7 @@ bool sparse_weight_gradient(const real* up, const real* x, real* dw, int64_t bat
   const auto kind = kind_of(x, batch, inputs, outputs);
   if (!kind) return false;
   const bool coded = kind->others > kCodedShareBackward;
-  if (coded && batch < kMinCodedRows) return false;
+  if (coded && batch < min_coded_rows()) return false;
   const Choice choice = choice_of_columns(x, batch, inputs, kind->common, !kind->two_values, coded);
   for_each_tile(outputs, [&](int64_t first, int64_t width) {
     TileSums tile =
