@@ -22,6 +22,7 @@ namespace {
 constexpr int64_t kLanes = 16;    // floats in a register
 constexpr int64_t kTileRows = 8;  // 8 x 3 registers of sums, 3 of b and one of a: 28 of 32
 constexpr int64_t kTileColumns = 3 * kLanes;
+constexpr int64_t kSummands = 1024;  // in one sum: a longer one would lose digits
 
 struct Tile {
   int64_t k;
@@ -32,7 +33,8 @@ struct Tile {
   const real* bias;
   real* c;
   int64_t c_row;
-  __mmask16 last;  // which lanes of the last vector are columns of c
+  __mmask16 last;     // which lanes of the last vector are columns of c
+  bool more = false;  // to be added to what is in c
 };
 
 template <int kRows, int kVectors>
@@ -61,8 +63,11 @@ STFLOW_AVX512 void multiply_tile(const Tile t) {
 #pragma GCC unroll 8
   for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 3
-    for (int v = 0; v < kVectors; ++v)
-      _mm512_mask_storeu_ps(t.c + i * t.c_row + v * kLanes, mask[v], sum[i][v]);
+    for (int v = 0; v < kVectors; ++v) {
+      real* c = t.c + i * t.c_row + v * kLanes;
+      if (t.more) sum[i][v] = _mm512_add_ps(_mm512_maskz_loadu_ps(mask[v], c), sum[i][v]);
+      _mm512_mask_storeu_ps(c, mask[v], sum[i][v]);
+    }
   }
 }
 
@@ -87,7 +92,7 @@ void gemm_avx512(int64_t m, int64_t n, int64_t k, const Strided& a, const Stride
     const int64_t columns = std::min(kTileColumns, n - column);
     const int64_t vectors = (columns + kLanes - 1) / kLanes;
     Tile tile{.k = k,
-              .a = nullptr,
+              .a = a.data,
               .a_row = a.row,
               .a_column = a.column,
               .b = b.data + column * b.column,
@@ -102,9 +107,21 @@ void gemm_avx512(int64_t m, int64_t n, int64_t k, const Strided& a, const Stride
       tile.b_row = kTileColumns;
     }
     for (int64_t row = 0; row < m; row += kTileRows) {
-      tile.a = a.data + row * a.row;
-      tile.c = c + row * c_row + column;
-      kTileFunctions[(std::min(kTileRows, m - row) - 1) * 3 + vectors - 1](tile);
+      const TileFunction multiply =
+          kTileFunctions[(std::min(kTileRows, m - row) - 1) * 3 + vectors - 1];
+      Tile part = tile;
+      part.a += row * a.row;
+      part.c = c + row * c_row + column;
+      int64_t done = 0;
+      do {  // once for k = 0, too
+        part.k = std::min(kSummands, k - done);
+        multiply(part);
+        part.a += kSummands * a.column;
+        part.b += kSummands * part.b_row;
+        part.bias = nullptr;
+        part.more = true;
+        done += kSummands;
+      } while (done < k);
     }
   }
 }

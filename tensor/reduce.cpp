@@ -251,7 +251,7 @@ Tensor bernoulli_residual_backward(const Tensor& g, const Tensor& each, const Te
                 each.numel() * plan.run == g.numel(),
             "[bernoulli_residual_backward] residual ", residual.shape(), ", gradient ", g.shape(),
             ", rows ", each.shape(), " and values ", x.shape(), " do not fit");
-  Tensor to_rows(each.shape());
+  Tensor to_rows = Tensor::zeros(each.shape());
   if (to_logits) *to_logits = Tensor(plan.shape);
   real *rows = to_rows.data(), *logits = to_logits ? to_logits->data() : nullptr;
   const real *pg = g.data(), *pe = each.data(), *px = x.data(), *pr = residual.data();

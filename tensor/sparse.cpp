@@ -116,8 +116,7 @@ STFLOW_CLONES void add_rows(const real* packed, int64_t rows, int64_t stride, in
 
 /// y = base + difference * sums, for `width` numbers of each row.
 STFLOW_CLONES void finish_rows(const real* sums, int64_t rows, int64_t tile, const real* base,
-                               real difference, int64_t width, real* __restrict y,
-                               int64_t y_stride) {
+                               real difference, int64_t width, real* y, int64_t y_stride) {
   for (int64_t r = 0; r < rows; ++r, sums += tile, y += y_stride) {
     for (int64_t o = 0; o < width; ++o) y[o] = base[o] + difference * sums[o];
   }

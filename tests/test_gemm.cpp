@@ -46,6 +46,18 @@ TEST_CASE("gemm_avx512: every tail of a tile, every layout, with and without a b
   }
 }
 
+TEST_CASE("gemm_avx512: long sums keep their digits") {
+  if (!has_avx512()) return;
+  constexpr int64_t k = 200'000;
+  Rng rng(3);
+  const Tensor a = rng.uniform({k}), b = rng.uniform({k});
+  double sum = 0;
+  for (int64_t p = 0; p < k; ++p) sum += double{a[p]} * b[p];
+  Tensor c({1, 1});
+  gemm_avx512(1, 1, k, {a.data(), k, 1}, {b.data(), 1, 1}, nullptr, c.data(), 1);
+  CHECK(std::abs(c[0] / sum - 1) < 2e-6);
+}
+
 TEST_CASE("transpose_to: whole squares, tails and strides; nothing beside them is touched") {
   Rng rng(2);
   for (const int64_t rows : {1, 7, 8, 15, 16, 17, 40}) {
