@@ -43,10 +43,7 @@ mapfile -t moments < <(awk -v n="$kills" -v seed="$seed" -v begun="$begun" -v re
 
 for ((i = 0; i < kills; i++)); do
   next
-  "${command[@]}" > out 2> err &
-  sleep "${moments[i]}"
-  kill -KILL $! 2> /dev/null
-  wait $! 2> /dev/null
+  timeout --foreground -s KILL "${moments[i]}" "${command[@]}" > out 2> err
   status=$?
   [ $status = 137 ] || [ $status = 0 ] || die "kill $((i + 1)): exit code $status"
   newest=$(compgen -G 'killed/checkpoints/step_*.safetensors' | tail -n 1)
