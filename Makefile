@@ -172,7 +172,7 @@ SEEDS    := 1
 BINARIZE := threshold
 RULES    := mmd,st,arm,relax,rebar,gumbel-softmax,reinmax,disarm,leave-one-out,muprop
 TABLE2   := runs/table2-$(BINARIZE)
-table2: ## the paper's Table 2, whole (EPOCHS, SEEDS, BINARIZE, RULES; hours)
+table2: ## the paper's Table 2, whole (EPOCHS, SEEDS, BINARIZE, RULES, TABLE2=folder; hours)
 	+@$(SUBMAKE) all
 	$(OUT)/compare_estimators --arch all --rule $(RULES) --seeds $(SEEDS) --published --out $(TABLE2) -- \
 	  --dataset mnist --binarize $(BINARIZE) --track-variance 10000 --variance-draws 100 --nll-samples 100 \

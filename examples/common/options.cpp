@@ -201,7 +201,7 @@ void Options::add_common(CommonOptions& common) {
   add("--seed", common.seed, "Same seed, same numbers, whatever --threads is", at_least(0));
   add("--limit", common.limit, "Use only the first N examples, 0 = all", at_least(0));
   add("--checkpoint-every", common.checkpoint_every,
-      "Steps between two checkpoints; 0: only at the end and at Ctrl-C", at_least(0));
+      "Steps between two checkpoints; 0: only at the start, the end and Ctrl-C", at_least(0));
   const size_t kept = entries_.size();
   add("--threads", common.threads, "Threads to compute with", between(1, kMaxThreads));
   add("--out", common.out, "New directory for the results; without it one below runs/", "DIR");

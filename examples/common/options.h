@@ -49,7 +49,7 @@ struct CommonOptions {
   int64_t threads;               // --threads: processors granted, unless given
   std::string out;               // --out: run directory; empty: a new one below runs/
   std::string resume;            // --resume: directory of the run to go on with; empty: a new run
-  int64_t checkpoint_every = 5000;  // --checkpoint-every: steps; 0 = only at the end
+  int64_t checkpoint_every = 5000;  // --checkpoint-every: steps; 0 = never between start and end
   int64_t limit = 0;                // --limit: use this many examples only; 0 = all
   bool quiet = false;               // --quiet
   bool json = false;                // --json
