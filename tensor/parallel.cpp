@@ -120,16 +120,31 @@ class Loop {
 
   /// Runs chunks until all are taken. Never throws.
   void work(bool from_the_back) {
-    while (left_.fetch_sub(1) > 0) {
-      const int64_t chunk = from_the_back ? last_ - back_++ : front_++;
-      run(chunk * size_, std::min(n_, (chunk + 1) * size_));
+    while (run_one(from_the_back)) {
     }
+  }
+
+  /// The same, from the front, for so long at most; are there chunks left?
+  bool work_for(std::chrono::nanoseconds time) {
+    const auto end = std::chrono::steady_clock::now() + time;
+    while (std::chrono::steady_clock::now() < end) {
+      if (!run_one(/*from_the_back=*/false)) return false;
+    }
+    return true;
   }
 
   /// The exception of the lowest chunk, the one a single thread would have met; or null.
   std::exception_ptr error() const { return error_; }
 
  private:
+  /// Takes a chunk and runs it; false when all are taken.
+  bool run_one(bool from_the_back) {
+    if (left_.fetch_sub(1) <= 0) return false;
+    const int64_t chunk = from_the_back ? last_ - back_++ : front_++;
+    run(chunk * size_, std::min(n_, (chunk + 1) * size_));
+    return true;
+  }
+
   void run(int64_t begin, int64_t end) {
     try {
       body_(begin, end);
@@ -199,16 +214,16 @@ class Team {
     return *team;
   }
 
-  /// Runs the loop with the help of up to `helpers` threads. Does nothing and returns false while
-  /// another thread's loop is being run, or where help would not help.
+  /// Runs the loop with the help of up to `helpers` threads: from the start, or, where a helper is
+  /// far, from when it turns out to be a long one. Does nothing and returns false while another
+  /// thread's loop is being run.
   bool run(Loop& loop, int helpers) {
     const std::unique_lock lock(one_loop_, std::try_to_lock);
     if (!lock) return false;
     if (helpers > size_) grow(helpers);
     if (const auto now = Clock::now(); now > next_look_)
       next_look_ = now + (look_for_distance() ? kBetweenLooks : kBetweenTries);
-    if (far_apart_) return false;
-    share(loop);
+    if (!far_apart_ || loop.work_for(kLongLoop)) share(loop);
     return true;
   }
 
@@ -228,10 +243,11 @@ class Team {
     for (int inside; (inside = inside_) != 0;) wait_for_change(inside_, inside);
   }
 
-  /// Lets a cache line go to a helper and back some times. Two processors of a machine may share a
-  /// cache, or sit on different chips (a virtual machine is moved between the two unawares): there
-  /// a trip takes four times as long, and a training step by two threads 1.2 times as long as by
-  /// one. Returns false when no helper came in time: then nothing is known.
+  /// Lets a cache line go to the first helper that comes and back, in bursts of some trips, and
+  /// takes the fastest burst. Two processors of a machine may share a cache, or sit on different
+  /// chips (a virtual machine is moved between the two unawares): there a trip takes four times as
+  /// long, and a training step, made of short loops, by two threads 1.2 times as long as by one.
+  /// Returns false when no helper came in time: then nothing is known.
   bool look_for_distance() {
     std::atomic<int> trips = 0;  // one way; -1: given up
     const auto wait_for = [&](int count) {
@@ -245,17 +261,22 @@ class Team {
       return true;
     };
     Clock::time_point start;
+    Clock::duration fastest = Clock::duration::max();
     const std::function<void(int64_t, int64_t)> body = [&](int64_t side, int64_t) {
-      for (int trip = 0; trip <= kTrips; ++trip) {
+      for (int trip = 0; trip <= kBursts * kTrips + 1; ++trip) {
         if (!wait_for(2 * trip + static_cast<int>(side))) return;
-        if (side == 0 && trip == 1) start = Clock::now();  // now the helper is there
+        if (side == 0 && trip % kTrips == 1) {  // at trip 1 the helper is there
+          const auto now = Clock::now();
+          if (trip > 1) fastest = std::min(fastest, now - start);
+          start = now;
+        }
         trips = 2 * trip + static_cast<int>(side) + 1;
       }
     };
     Loop loop(2, 1, body, 1);
     share(loop);
-    if (trips != 2 * kTrips + 2) return false;
-    far_apart_ = Clock::now() - start > kTrips * kFarTrip;
+    if (fastest == Clock::duration::max()) return false;
+    far_apart_ = fastest > kTrips * kFarTrip;
     return true;
   }
 
@@ -290,7 +311,8 @@ class Team {
 
   static constexpr std::chrono::milliseconds kBetweenLooks{200}, kBetweenTries{20};
   static constexpr std::chrono::nanoseconds kFarTrip{250};  // there and back; seen: 110 and 400-520
-  static constexpr int kTrips = 100, kLooksForHelper = 10 * kLooks;
+  static constexpr std::chrono::milliseconds kLongLoop{1};
+  static constexpr int kBursts = 5, kTrips = 20, kLooksForHelper = 10 * kLooks;
 
   std::mutex one_loop_;
   int size_ = 0;

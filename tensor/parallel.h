@@ -2,7 +2,8 @@
 //
 // Work is cut into chunks whose bounds depend on the problem alone, never on the number of threads,
 // so that results have the same bits for any thread count. A loop of one chunk runs on the calling
-// thread: waking a second thread costs more than a small loop.
+// thread: waking a second thread costs more than a small loop. Where the processors are far apart,
+// as on two chips, the others help only with loops of more than a millisecond.
 #pragma once
 
 #include <cstdint>

@@ -3,7 +3,10 @@
 #include <omp.h>
 
 #include <atomic>
+#include <chrono>
+#include <mutex>
 #include <numeric>
+#include <set>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -94,6 +97,18 @@ TEST_CASE("parallel_for: loops of two threads of the program do not wait for eac
   CHECK(chunks_of(10, 4).size() == 4);
   release = true;
   other.join();
+}
+
+TEST_CASE("parallel_for: a long loop is shared, however far apart the processors are") {
+  const Threads scope(2);
+  std::mutex mutex;
+  std::set<std::thread::id> workers;
+  parallel_for(20, 1, [&](int64_t, int64_t) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    const std::lock_guard lock(mutex);
+    workers.insert(std::this_thread::get_id());
+  });
+  CHECK(workers.size() == 2);
 }
 
 TEST_CASE("parallel_for: many short loops in a row, more threads than processors") {
