@@ -28,12 +28,17 @@ Var note_upstream(const Var& rows, const std::shared_ptr<Tensor>& noted) {
 
 Var expect(const Distribution& q, const Rule& rule, const Scope& scope, const Cost& cost,
            const Var& context) {
-  const Cost checked = [&cost](const Var& z, const Scope& inner) {
+  const Cost checked = [&](const Var& z, const Scope& inner) {
     const Var f = cost(z, inner);
-    CHECK_ARG(f.shape() == z.shape().without(-1),
-              "[expect] the cost must give one number for each example, shape ",
-              z.shape().without(-1), "; it gave ", f.shape(),
-              "; hint: sum over axis -1, not over the batch");
+    const Shape examples = z.shape().without(-1);
+    // A layer whose parameter does not depend on the samples below has one sample for all of them:
+    // a relaxed one may, a rule needs the cost of each.
+    const bool shared = f.shape() != examples && broadcasts_to(examples, f.shape());
+    CHECK_ARG(f.shape() == examples || (shared && scope.pass != Pass::sample),
+              "[expect] the cost must give one number for each example, shape ", examples,
+              "; it gave ", f.shape(), "; hint: ",
+              shared ? "broadcast_to() this layer's parameter to the samples below"
+                     : "sum over axis -1, not over the batch");
     return f;
   };
   if (scope.pass == Pass::mean) return checked(q.mean(), scope);

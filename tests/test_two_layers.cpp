@@ -105,3 +105,31 @@ TEST_CASE("two layers: evaluations are counted as documented") {
   CHECK(calls("leave-one-out", "leave-one-out") == 1);
   CHECK(calls("rebar", "rebar") == 3);  // both relaxed points are rows of one
 }
+
+TEST_CASE("two layers: the upper one's parameter need not depend on the sample below") {
+  const Tensor logits = Tensor::from({real(.5), real(-1)}, {1, 2});
+  const Tensor weight = Tensor::from({1, 2}, {2}), upper = Tensor::from({real(.4), 1}, {1, 2});
+  const Tensor p = sigmoid(logits), mean_above = sum(sigmoid(upper));
+  const Tensor expected = mul(mul(weight, mul(p, sub(Tensor::scalar(1), p))), mean_above);
+  uint64_t seed = 300;
+  for (const std::string& outer : kUnbiased) {
+    CAPTURE(outer);
+    Rng rng(++seed);
+    const bool many = outer == "leave-one-out" || outer == "exact";  // samples are an axis
+    const int64_t rows = 20'000;
+    const Cost cost = [&](const Var& z1, const Scope& scope) {
+      const Var fixed(copies(upper, rows));
+      return expect(Bernoulli(fixed), st(), scope, [&](const Var& z2, const Scope&) {
+        return sum(square(z1) * weight, {-1}) * sum(z2, {-1});
+      });
+    };
+    const auto estimate = [&] {
+      return estimates(make_rule(outer, options_for(2)), copies(logits, rows), cost, rng);
+    };
+    if (many) {
+      check_contains(message_of(estimate), "broadcast_to() this layer's parameter");
+    } else {
+      check_unbiased(moments(estimate()), expected, 5);
+    }
+  }
+}
