@@ -66,9 +66,9 @@ Tensor sum_to(const Tensor& x, const Shape& shape);
 /// given, receives x - sigmoid(a), the derivative in the logits, [...,D], at little extra cost.
 Tensor bernoulli_log_prob(const Tensor& logits, const Tensor& x, Tensor* residual = nullptr);
 /// One step further: `residual` times a number for each row, `each` [...,1], got the gradient g. To
-/// each row goes sum_j g_j residual_j, to the logits -g each p (1 - p), with p = x - residual; that
-/// one is not computed unless `to_logits` is given.
-Tensor bernoulli_residual_backward(const Tensor& g, const Tensor& each, const Tensor& x,
+/// each row goes sum_j g_j residual_j, to the logits -g each p (1 - p); that one is not computed
+/// unless `to_logits` is given.
+Tensor bernoulli_residual_backward(const Tensor& g, const Tensor& each, const Tensor& logits,
                                    const Tensor& residual, Tensor* to_logits);
 
 // ---- moving numbers ----

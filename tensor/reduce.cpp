@@ -162,11 +162,12 @@ STFLOW_CLONES real bernoulli_run_with_residual(const real* a, const real* x,
   return bernoulli_sum<true>(a, x, residual, n);
 }
 
-STFLOW_CLONES real residual_row(const real* g, real each, const real* x, const real* residual,
+// p (1 - p) by e^-|a|: the residual has lost the digits of the smaller of p and 1 - p.
+STFLOW_CLONES real residual_row(const real* g, real each, const real* a, const real* residual,
                                 real* __restrict to_logits, int64_t n) {
   for (int64_t i = 0; i < n && to_logits; ++i) {
-    const real p = x[i] - residual[i];
-    to_logits[i] = -g[i] * each * p * (1 - p);
+    const real e = simd::exp(-std::abs(a[i])), u = 1 + e;
+    to_logits[i] = -g[i] * each * e / (u * u);
   }
   return simd::lane_sum(n, [=](int64_t i) { return g[i] * residual[i]; });
 }
@@ -243,21 +244,21 @@ Tensor bernoulli_log_prob(const Tensor& logits, const Tensor& x, Tensor* residua
   return result;
 }
 
-Tensor bernoulli_residual_backward(const Tensor& g, const Tensor& each, const Tensor& x,
+Tensor bernoulli_residual_backward(const Tensor& g, const Tensor& each, const Tensor& logits,
                                    const Tensor& residual, Tensor* to_logits) {
-  const Broadcast plan(residual.shape(), x.shape(), "bernoulli_residual_backward",
+  const Broadcast plan(residual.shape(), logits.shape(), "bernoulli_residual_backward",
                        /*whole_last_axis=*/true);
   CHECK_ARG(plan.shape == residual.shape() && g.shape() == plan.shape &&
                 each.numel() * plan.run == g.numel(),
             "[bernoulli_residual_backward] residual ", residual.shape(), ", gradient ", g.shape(),
-            ", rows ", each.shape(), " and values ", x.shape(), " do not fit");
+            ", rows ", each.shape(), " and logits ", logits.shape(), " do not fit");
   Tensor to_rows = Tensor::zeros(each.shape());
   if (to_logits) *to_logits = Tensor(plan.shape);
-  real *rows = to_rows.data(), *logits = to_logits ? to_logits->data() : nullptr;
-  const real *pg = g.data(), *pe = each.data(), *px = x.data(), *pr = residual.data();
-  plan.for_each_run([=](int64_t start, int64_t n, int64_t, int64_t ix) {
-    rows[start / n] = residual_row(pg + start, pe[start / n], px + ix, pr + start,
-                                   logits ? logits + start : nullptr, n);
+  real *rows = to_rows.data(), *out = to_logits ? to_logits->data() : nullptr;
+  const real *pg = g.data(), *pe = each.data(), *pa = logits.data(), *pr = residual.data();
+  plan.for_each_run([=](int64_t start, int64_t n, int64_t, int64_t ia) {
+    rows[start / n] = residual_row(pg + start, pe[start / n], pa + ia, pr + start,
+                                   out ? out + start : nullptr, n);
   });
   return to_rows;
 }

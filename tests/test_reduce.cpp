@@ -268,6 +268,16 @@ TEST_CASE("bernoulli_log_prob: equals plain loops for all ways in which rows rep
   }
 }
 
+TEST_CASE("bernoulli_log_prob: its second derivative keeps its digits where p is next to 0 or 1") {
+  const Tensor logits = Tensor::from({-15, -15, 15, 15}), x = Tensor::from({0, 1, 0, 1});
+  Tensor residual, to_logits;
+  bernoulli_log_prob(logits, x, &residual);
+  const Tensor one = Tensor::ones({1});
+  bernoulli_residual_backward(Tensor::ones({4}), one, logits, residual, &to_logits);
+  const double e = std::exp(-15.0), expected = -e / ((1 + e) * (1 + e));
+  for (int64_t i = 0; i < 4; ++i) CHECK(std::abs(to_logits[i] / expected - 1) < 1e-5);
+}
+
 TEST_CASE("bernoulli_log_prob: holds for extreme logits and for no units") {
   const Tensor logits = Tensor::from({-1000, 1000}), none = Tensor({2, 0});
   check_equal(bernoulli_log_prob(logits, Tensor::from({0, 1})), Tensor::scalar(0));
