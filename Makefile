@@ -1,8 +1,8 @@
 # Makefile - `make demo` shows the project at work, `make test` proves it, `make help` has the rest.
 #
 # Sources are found by their folder: a new .cpp needs no line here. A configuration is built into a
-# folder of its own: build/ (float), build/double (REAL=double), build/asan (CONFIG=asan); all of it
-# is compiled again when the flags change.
+# folder of its own: build/ (float), build/double (REAL=double), build/asan and build/asan-kernels
+# (CONFIG=); all of it is compiled again when the flags change.
 
 VERSION := 0.1.0
 
@@ -25,14 +25,19 @@ endif
 
 OUT := $(BUILD)$(addprefix /,$(CONFIG))
 
-# What is compiled
-LAYERS   := tensor autodiff nn estimators datasets
+# What is compiled; of asan-kernels only the lowest layer, in float for its AVX-512, and its tests
+LAYERS     := tensor autodiff nn estimators datasets
+TEST_NAMES := *
+ifeq ($(CONFIG),asan-kernels)
+  LAYERS     := tensor
+  TEST_NAMES := accuracy blas gemm layout math parallel reduce rng sparse tensor
+endif
 files     = $(sort $(wildcard $(1)))
 LIB_SRC  := $(call files,$(LAYERS:%=%/*.cpp))
 LIB_HDR  := $(call files,$(LAYERS:%=%/*.h))
-COMMON_SRC  := $(call files,examples/common/*.cpp)
+COMMON_SRC  := $(if $(filter nn,$(LAYERS)),$(call files,examples/common/*.cpp))
 PROGRAM_SRC := $(call files,examples/*.cpp)
-TEST_SRC := $(call files,tests/*.cpp)
+TEST_SRC := tests/main.cpp $(call files,$(TEST_NAMES:%=tests/test_%.cpp))
 BENCH_SRC := $(call files,tests/bench/*.cpp)
 CPP      := $(LIB_SRC) $(COMMON_SRC) $(PROGRAM_SRC) $(TEST_SRC) $(BENCH_SRC)
 HEADERS  := $(LIB_HDR) $(call files,examples/common/*.h tests/*.h tests/bench/*.h)
@@ -49,7 +54,7 @@ object    = $(patsubst %.cpp,$(OUT)/obj/%.o,$(1))
 OPTIMISE := -O3
 # Tests take long to compile, not to run.
 OPTIMISE_TESTS := -O1
-ifeq ($(CONFIG),asan)
+ifneq ($(filter asan%,$(CONFIG)),)
   OPTIMISE_TESTS := -O0
   OPTIMISE := -O1 -g1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 endif
@@ -191,7 +196,8 @@ smoke: ## run every example program for a few seconds
 
 asan: ## every test under the address, leak and undefined-behaviour sanitizers
 	+@$(SUBMAKE) REAL=double CONFIG=asan tests
-	@tests/run.sh suite '$(BUILD)/asan'
+	+@$(SUBMAKE) REAL=float CONFIG=asan-kernels tests
+	@tests/run.sh suite '$(BUILD)/asan' '$(BUILD)/asan-kernels'
 
 headers: $(HEADERS:%=$(OUT)/headers/%.ok) ## does each header compile on its own?
 

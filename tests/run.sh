@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # run.sh all BUILD    - every test of `make test`, which has built before: the suite in float and
 #                       double, an installed copy, the code in README.md, command lines (cli.sh).
-# run.sh suite DIR    - one suite alone.
+# run.sh suite DIR... - these suites alone.
 # Run from the project root. The last line is "N passed, N failed"; the exit code is 1 if any failed.
 set -u
 cxx=${CXX:-g++} make=${MAKE:-make}
@@ -98,7 +98,7 @@ readme() {  # PREFIX
 }
 
 case $1 in
-  suite) suite "$2" ;;
+  suite) for dir in "${@:2}"; do suite "$dir"; done ;;
   all)
     suite "$2"
     suite "$2/double"
