@@ -18,8 +18,8 @@ Var logits_gradient(const Var& up, const Var& logits, const Var& x, const Tensor
                      }
                      Tensor to_logits;
                      const Tensor to_rows =
-                         bernoulli_residual_backward(g.value(), each.value(), a.value(),
-                                                     residual, out.wants(1) ? &to_logits : nullptr);
+                         bernoulli_residual_backward(g.value(), each.value(), a.value(), residual,
+                                                     out.wants(1) ? &to_logits : nullptr);
                      return {Var(to_rows), to_logits.defined() ? Var(to_logits) : Var(),
                              out.wants(2) ? g * each : Var()};
                    });
