@@ -22,7 +22,9 @@ Var mul(const Var& a, const Var& b) {
   return make_node(
       "mul", mul(a.value(), b.value()), {a, b},
       [](const Var& out, const Var& up) -> std::vector<Var> {
-        return {out.wants(0) ? up * out.input(1) : Var(), out.wants(1) ? up * out.input(0) : Var()};
+        const Var &left = out.input(0), &right = out.input(1);
+        return {out.wants(0) ? mul_to(up, right, left.shape()) : Var(),
+                out.wants(1) ? mul_to(up, left, right.shape()) : Var()};
       });
 }
 
@@ -30,7 +32,8 @@ Var div(const Var& a, const Var& b) {
   return make_node("div", div(a.value(), b.value()), {a, b},
                    [](const Var& out, const Var& up) -> std::vector<Var> {
                      const Var scaled = up / out.input(1);
-                     return {scaled, out.wants(1) ? -scaled * out : Var()};
+                     return {
+                         scaled, out.wants(1) ? -mul_to(scaled, out, out.input(1).shape()) : Var()};
                    });
 }
 

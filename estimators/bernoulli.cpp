@@ -31,7 +31,9 @@ struct Conditional {
     };
     return make_node("perturbed_given_slope", map(each, a.value(), sign, logit_v), {a},
                      [*this](const Var& out, const Var& up) -> std::vector<Var> {
-                       return {up * Var(sign) * out * (1 - out)};
+                       if (grad_enabled()) return {up * Var(sign) * out * (1 - out)};
+                       const auto next = [](real u, real s, real y) { return u * s * y * (1 - y); };
+                       return {Var(map(next, up.value(), sign, out.value()))};
                      });
   }
 };
@@ -41,9 +43,12 @@ Var soften_slope(const Var& y, const Var& temperature) {
   const real t = static_cast<real>(temperature.item());
   return make_node(
       "soften_slope", map([t](real y_i) { return y_i * (1 - y_i) / t; }, y.value()),
-      {y, temperature}, [](const Var& out, const Var& up) -> std::vector<Var> {
-        const Var &y_i = out.input(0), each = up / out.input(1);
-        return {out.wants(0) ? each * (1 - 2 * y_i) : Var(), out.wants(1) ? -each * out : Var()};
+      {y, temperature}, [t](const Var& out, const Var& up) -> std::vector<Var> {
+        const Var &y_i = out.input(0), &t_i = out.input(1);
+        const auto next = [t](real u, real v) { return u * (1 - 2 * v) / t; };
+        const Var to_y = grad_enabled() ? up * (1 - 2 * y_i) / t_i
+                                        : Var(map(next, up.value(), y_i.value()));
+        return {to_y, out.wants(1) ? -mul_to(up, out, t_i.shape()) / t_i : Var()};
       });
 }
 
@@ -93,8 +98,9 @@ Var Bernoulli::soften(const Var& perturbed, const Var& temperature) const {
   return make_node(
       "soften", map(each, perturbed.value()), {perturbed, temperature},
       [](const Var& out, const Var& up) -> std::vector<Var> {
-        const Var to_perturbed = up * soften_slope(out, out.input(1));
-        return {to_perturbed, out.wants(1) ? -to_perturbed * out.input(0) / out.input(1) : Var()};
+        const Var &z = out.input(0), &t_i = out.input(1);
+        const Var to_perturbed = up * soften_slope(out, t_i);
+        return {to_perturbed, out.wants(1) ? -mul_to(to_perturbed, z, t_i.shape()) / t_i : Var()};
       });
 }
 

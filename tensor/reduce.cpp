@@ -32,6 +32,10 @@ STFLOW_CLONES real sum_run(const real* x, int64_t n) {
   return simd::lane_sum(n, [=](int64_t i) { return x[i]; });
 }
 
+STFLOW_CLONES real dot_run(const real* a, const real* b, int64_t n) {
+  return simd::lane_sum(n, [=](int64_t i) { return a[i] * b[i]; });
+}
+
 STFLOW_CLONES real max_run(const real* x, int64_t n) {
   real best = -std::numeric_limits<real>::infinity();
   for (int64_t i = 0; i < n; ++i) best = x[i] > best || std::isnan(x[i]) ? x[i] : best;
@@ -225,6 +229,20 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
     if (axis < added || (shape[axis - added] == 1 && x.dim(axis) != 1)) axes.push_back(axis);
   }
   return axes.empty() ? x.reshape(shape) : sum(x, axes).reshape(shape);
+}
+
+Tensor mul_sum_to(const Tensor& a, const Tensor& b, const Shape& shape) {
+  const Broadcast plan(a.shape(), b.shape(), "mul_sum_to", /*whole_last_axis=*/true);
+  const bool sums_rows = plan.a_step == 1 && plan.b_step == 1 && plan.run > 1 &&
+                         (shape.rank() == 0 || shape[-1] == 1);
+  if (!sums_rows) return sum_to(mul(a, b), shape);
+  Tensor rows = Tensor::zeros(plan.shape.with(-1, 1));
+  const real *pa = a.data(), *pb = b.data();
+  real* out = rows.data();
+  plan.for_each_run([=](int64_t start, int64_t n, int64_t ia, int64_t ib) {
+    out[start / n] = dot_run(pa + ia, pb + ib, n);
+  });
+  return sum_to(rows, shape);
 }
 
 Tensor bernoulli_log_prob(const Tensor& logits, const Tensor& x, Tensor* residual) {

@@ -141,6 +141,27 @@ inline std::vector<GradientRow> gradient_rows() {
          return square(broadcast_to(v[0], {4, 2, 3}));
        },
        {any({2, 1})}},
+      {"mul_to repeated",
+       [](Vars v) {
+         return square(mul_to(v[0], v[1], {4, 2, 3}));
+       },
+       {any({2, 1}), any({3})}},
+      {"mul_to rows summed",
+       [](Vars v) {
+         return square(mul_to(v[0], v[1], {2, 1}));
+       },
+       {any({2, 3}), any({2, 3})}},
+      {"mul_to rows of repeated factors",
+       [](Vars v) {
+         return square(mul_to(v[0], v[1], {2, 1}));
+       },
+       {any({3}), any({4, 2, 3})}},
+      {"mul_to []", [](Vars v) { return square(mul_to(v[0], v[1], {})); }, {any({2, 3}), any({3})}},
+      {"mul_to [3]",
+       [](Vars v) {
+         return square(mul_to(v[0], v[1], {3}));
+       },
+       {any({2, 3}), any({2, 1})}},
       {"broadcast_to from []", [](Vars v) { return square(broadcast_to(v[0], {3})); }, {any({})}},
 
       // ---- shape

@@ -236,12 +236,16 @@ TEST_CASE("sum_to: undoes every broadcast of ranks 0 to 4") {
       const Tensor expected = plain_reduce(x, axes_of(bits), plain_sum);
       CAPTURE(expected.shape());
       check_close(sum_to(x, expected.shape()), expected, kTolerance, kTolerance);
+      const Tensor half = Tensor::full(x.shape(), real(.5)), twice = mul(x, Tensor::scalar(2));
+      check_close(mul_sum_to(twice, half, expected.shape()), expected, kTolerance, kTolerance);
       Shape stripped = expected.shape();
       while (stripped.rank() > 0 && stripped[0] == 1) stripped = stripped.without(0);
       check_close(sum_to(x, stripped), expected.reshape(stripped), kTolerance, kTolerance);
     }
   }
   check_equal(sum_to(Tensor({0, 3}), {3}), Tensor::zeros({3}));
+  check_equal(mul_sum_to(Tensor({0, 3}), Tensor({3}), {1, 1}), Tensor::zeros({1, 1}));
+  check_equal(mul_sum_to(Tensor({3, 0}), Tensor({3, 0}), {3, 1}), Tensor::zeros({3, 1}));
   check_equal(sum_to(Tensor({0, 3}), {1, 3}), Tensor::zeros({1, 3}));
 }
 
