@@ -19,22 +19,21 @@ Var sub(const Var& a, const Var& b) {
 }
 
 Var mul(const Var& a, const Var& b) {
-  return make_node(
-      "mul", mul(a.value(), b.value()), {a, b},
-      [](const Var& out, const Var& up) -> std::vector<Var> {
-        const Var &left = out.input(0), &right = out.input(1);
-        return {out.wants(0) ? mul_to(up, right, left.shape()) : Var(),
-                out.wants(1) ? mul_to(up, left, right.shape()) : Var()};
-      });
+  return make_node("mul", mul(a.value(), b.value()), {a, b},
+                   [](const Var& out, const Var& up) -> std::vector<Var> {
+                     const Var &left = out.input(0), &right = out.input(1);
+                     return {out.wants(0) ? mul_to(up, right, left.shape()) : Var(),
+                             out.wants(1) ? mul_to(up, left, right.shape()) : Var()};
+                   });
 }
 
 Var div(const Var& a, const Var& b) {
-  return make_node("div", div(a.value(), b.value()), {a, b},
-                   [](const Var& out, const Var& up) -> std::vector<Var> {
-                     const Var scaled = up / out.input(1);
-                     return {
-                         scaled, out.wants(1) ? -mul_to(scaled, out, out.input(1).shape()) : Var()};
-                   });
+  return make_node(
+      "div", div(a.value(), b.value()), {a, b},
+      [](const Var& out, const Var& up) -> std::vector<Var> {
+        const Var scaled = up / out.input(1);
+        return {scaled, out.wants(1) ? -mul_to(scaled, out, out.input(1).shape()) : Var()};
+      });
 }
 
 Var neg(const Var& x) {

@@ -78,13 +78,12 @@ Var broadcast_to(const Var& x, const Shape& shape) {
 Var mul_to(const Var& a, const Var& b, const Shape& shape) {
   const Shape product = broadcast_shapes(a.shape(), b.shape(), "mul_to");
   if (broadcasts_to(product, shape)) return broadcast_to(a * b, shape);
-  return make_node(
-      "mul_to", mul_sum_to(a.value(), b.value(), shape), {a, b},
-      [](const Var& out, const Var& up) -> std::vector<Var> {
-        const Var &left = out.input(0), &right = out.input(1);
-        return {out.wants(0) ? mul_to(up, right, left.shape()) : Var(),
-                out.wants(1) ? mul_to(up, left, right.shape()) : Var()};
-      });
+  return make_node("mul_to", mul_sum_to(a.value(), b.value(), shape), {a, b},
+                   [](const Var& out, const Var& up) -> std::vector<Var> {
+                     const Var &left = out.input(0), &right = out.input(1);
+                     return {out.wants(0) ? mul_to(up, right, left.shape()) : Var(),
+                             out.wants(1) ? mul_to(up, left, right.shape()) : Var()};
+                   });
 }
 
 }  // namespace stflow

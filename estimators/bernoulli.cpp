@@ -41,15 +41,14 @@ struct Conditional {
 // d soften / d perturbed, for y = soften(...), an op of its own for the same reason.
 Var soften_slope(const Var& y, const Var& temperature) {
   const real t = static_cast<real>(temperature.item());
-  return make_node(
-      "soften_slope", map([t](real y_i) { return y_i * (1 - y_i) / t; }, y.value()),
-      {y, temperature}, [t](const Var& out, const Var& up) -> std::vector<Var> {
-        const Var &y_i = out.input(0), &t_i = out.input(1);
-        const auto next = [t](real u, real v) { return u * (1 - 2 * v) / t; };
-        const Var to_y = grad_enabled() ? up * (1 - 2 * y_i) / t_i
-                                        : Var(map(next, up.value(), y_i.value()));
-        return {to_y, out.wants(1) ? -mul_to(up, out, t_i.shape()) / t_i : Var()};
-      });
+  return make_node("soften_slope", map([t](real y_i) { return y_i * (1 - y_i) / t; }, y.value()),
+                   {y, temperature}, [t](const Var& out, const Var& up) -> std::vector<Var> {
+                     const Var &y_i = out.input(0), &t_i = out.input(1);
+                     const auto next = [t](real u, real v) { return u * (1 - 2 * v) / t; };
+                     const Var to_y = grad_enabled() ? up * (1 - 2 * y_i) / t_i
+                                                     : Var(map(next, up.value(), y_i.value()));
+                     return {to_y, out.wants(1) ? -mul_to(up, out, t_i.shape()) / t_i : Var()};
+                   });
 }
 
 }  // namespace

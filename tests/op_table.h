@@ -158,9 +158,7 @@ inline std::vector<GradientRow> gradient_rows() {
        {any({3}), any({4, 2, 3})}},
       {"mul_to []", [](Vars v) { return square(mul_to(v[0], v[1], {})); }, {any({2, 3}), any({3})}},
       {"mul_to [3]",
-       [](Vars v) {
-         return square(mul_to(v[0], v[1], {3}));
-       },
+       [](Vars v) { return square(mul_to(v[0], v[1], {3})); },
        {any({2, 3}), any({2, 1})}},
       {"broadcast_to from []", [](Vars v) { return square(broadcast_to(v[0], {3})); }, {any({})}},
 

@@ -1,6 +1,7 @@
 // test_estimators.cpp - rules on one stochastic layer: their expectations against enumeration.
 #include <doctest/doctest.h>
 
+#include "estimators/control_variate.h"
 #include "nn/nn.h"
 #include "tests/estimator_problems.h"
 
@@ -228,6 +229,39 @@ TEST_CASE("rebar: unbiased on bernoulli4 with the known variance") {
       moments(estimates(rebar(), copies(bernoulli4_logits(), 200'000), kBernoulli4, rng));
   check_unbiased(draws, bernoulli4_exact());
   CHECK(draws.trace_variance == doctest::Approx(1.58).epsilon(0.05));
+}
+
+TEST_CASE("rebar, relax: what trains them is the slope of the second moment, on the same draws") {
+  if (!kDouble) return;  // differences of float have no digits
+  const auto noise = [](int number) {
+    return Rng(20).uniform({2, 50, 4}).rows(number, number + 1);
+  };
+  const auto check = [&](const Rule& rule) {
+    const auto second_moment = [&] {
+      Rng rng = Rng::replay({noise(0).reshape({50, 4}), noise(1).reshape({50, 4})});
+      const Tensor draws = estimates(rule, copies(bernoulli4_logits(), 50), kBernoulli4, rng);
+      return double{sum(square(draws)).item()} / 50;
+    };
+    second_moment();
+    std::vector<Tensor> slopes;  // now, for each call adds to them
+    for (const Var& parameter : rule.parameters) slopes.push_back(parameter.grad().clone());
+    for (size_t p = 0; p < slopes.size(); ++p) {
+      const Tensor& slope = slopes[p];
+      Var parameter = rule.parameters[p];
+      real* value = parameter.mutable_value().data();
+      for (int64_t i = 0; i < slope.numel(); i += 7) {
+        const real before = value[i], step = real(1e-6);
+        value[i] = before + step;
+        const double above = second_moment();
+        value[i] = before - step;
+        const double below = second_moment();
+        value[i] = before;
+        CHECK(slope[i] == doctest::Approx((above - below) / (2 * step)).epsilon(1e-5));
+      }
+    }
+  };
+  check(rebar({.temperature = 0.3, .eta = 0.8, .tune = true}));
+  check(relax(control_network(4, 6), {.temperature = 0.3, .eta = 0.8, .tune = true}));
 }
 
 TEST_CASE("rebar: tuned eta and temperature give a lower variance") {
