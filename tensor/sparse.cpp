@@ -38,7 +38,8 @@ struct Kind {
   real common;
   bool two_values;
   real difference;
-  double others = 0;  // how often it is another, where there are two values
+  double others = 0;   // how often it is another, where there are two values
+  bool coded = false;  // take them four bits at a time?
 };
 
 struct Counts {
@@ -84,9 +85,7 @@ std::optional<Kind> two_values(real first, int64_t firsts, real second, int64_t 
               static_cast<double>(seconds) / static_cast<double>(firsts + seconds)};
 }
 
-std::optional<Kind> kind_of(const real* x, int64_t rows, int64_t columns, int64_t outputs) {
-  const int64_t n = rows * columns;
-  if (rows < kMinRows || columns < kMinInputs || outputs < kMinOutputs) return {};
+std::optional<Kind> kind_of_numbers(const real* x, int64_t n) {
   const real first = x[0];
   const real* other = std::find_if(x, x + n, [first](real v) { return v != first; });
   const real second = other == x + n ? first + 1 : *other;
@@ -102,6 +101,17 @@ std::optional<Kind> kind_of(const real* x, int64_t rows, int64_t columns, int64_
   };
   if (count_all(x, n, 0, 0, mostly_zero)) return Kind{0, false, 1};
   return {};
+}
+
+/// Nothing where a product is faster.
+std::optional<Kind> kind_of(const real* x, int64_t rows, int64_t columns, int64_t outputs,
+                            double coded_share) {
+  if (rows < kMinRows || columns < kMinInputs || outputs < kMinOutputs) return {};
+  std::optional<Kind> kind = kind_of_numbers(x, rows * columns);
+  if (!kind) return {};
+  kind->coded = kind->others > coded_share;
+  if (kind->coded && rows < min_coded_rows()) return {};
+  return kind;
 }
 
 // ---- tiles ----
@@ -160,11 +170,10 @@ void for_each_tile(int64_t outputs, Body body) {
 
 bool sparse_linear(const real* x, const real* w, const real* bias, real* y, int64_t batch,
                    int64_t inputs, int64_t outputs) {
-  const auto kind = kind_of(x, batch, inputs, outputs);
+  const auto kind = kind_of(x, batch, inputs, outputs, kCodedShareForward);
   if (!kind) return false;
-  const bool coded = kind->others > kCodedShareForward;
-  if (coded && batch < min_coded_rows()) return false;
-  const Choice choice = choice_of_rows(x, batch, inputs, kind->common, !kind->two_values, coded);
+  const Choice choice =
+      choice_of_rows(x, batch, inputs, kind->common, !kind->two_values, kind->coded);
   for_each_tile(outputs, [&](int64_t first, int64_t width) {
     TileSums tile =
         sum_tile_of(choice, kind->common, width, [&](int64_t begin, int64_t count, real* packed) {
@@ -179,11 +188,10 @@ bool sparse_linear(const real* x, const real* w, const real* bias, real* y, int6
 
 bool sparse_weight_gradient(const real* up, const real* x, real* dw, int64_t batch, int64_t inputs,
                             int64_t outputs) {
-  const auto kind = kind_of(x, batch, inputs, outputs);
+  const auto kind = kind_of(x, batch, inputs, outputs, kCodedShareBackward);
   if (!kind) return false;
-  const bool coded = kind->others > kCodedShareBackward;
-  if (coded && batch < min_coded_rows()) return false;
-  const Choice choice = choice_of_columns(x, batch, inputs, kind->common, !kind->two_values, coded);
+  const Choice choice =
+      choice_of_columns(x, batch, inputs, kind->common, !kind->two_values, kind->coded);
   for_each_tile(outputs, [&](int64_t first, int64_t width) {
     TileSums tile =
         sum_tile_of(choice, kind->common, width, [&](int64_t begin, int64_t count, real* packed) {
