@@ -22,6 +22,7 @@
 #include <fstream>
 #include <limits>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -124,13 +125,15 @@ class Loop {
     }
   }
 
-  /// The same, from the front, for so long at most; are there chunks left?
-  bool work_for(std::chrono::nanoseconds time) {
-    const auto end = std::chrono::steady_clock::now() + time;
-    while (std::chrono::steady_clock::now() < end) {
-      if (!run_one(/*from_the_back=*/false)) return false;
+  /// Runs chunks from the front while those left seem to take no longer than `time`, going by those
+  /// done. Are there any left?
+  bool work_while_short(std::chrono::nanoseconds time) {
+    const auto start = std::chrono::steady_clock::now();
+    for (int64_t done = 1; run_one(/*from_the_back=*/false); ++done) {
+      const int64_t left = left_;
+      if (left > 0 && (std::chrono::steady_clock::now() - start) * left > time * done) return true;
     }
-    return true;
+    return false;
   }
 
   /// The exception of the lowest chunk, the one a single thread would have met; or null.
@@ -215,16 +218,21 @@ class Team {
   }
 
   /// Runs the loop with the help of up to `helpers` threads: from the start, or, where a helper is
-  /// far, from when it turns out to be a long one. Does nothing and returns false while another
-  /// thread's loop is being run.
+  /// far, from when its first chunks say that it is a long one. Does nothing and returns false
+  /// while another thread's loop is being run.
   bool run(Loop& loop, int helpers) {
     const std::unique_lock lock(one_loop_, std::try_to_lock);
     if (!lock) return false;
     if (helpers > size_) grow(helpers);
-    if (const auto now = Clock::now(); now > next_look_)
-      next_look_ = now + (look_for_distance() ? kBetweenLooks : kBetweenTries);
-    if (!far_apart_ || loop.work_for(kLongLoop)) share(loop);
+    if (const auto now = Clock::now(); now > next_measurement_)
+      next_measurement_ = now + (measure_distance() ? kBetweenMeasurements : kBetweenTries);
+    if (!assumed_far_.value_or(far_apart_) || loop.work_while_short(kLongLoop)) share(loop);
     return true;
+  }
+
+  void assume_far(std::optional<bool> far) {
+    const std::lock_guard lock(one_loop_);
+    assumed_far_ = far;
   }
 
  private:
@@ -247,9 +255,9 @@ class Team {
   /// takes the fastest burst. Two processors of a machine may share a cache, or sit on different
   /// chips (a virtual machine is moved between the two unawares): there a trip takes four times as
   /// long, and a training step, made of short loops, by two threads 1.2 times as long as by one.
-  /// Returns false when no helper came in time: then nothing is known.
-  bool look_for_distance() {
-    std::atomic<int> trips = 0;  // one way; -1: given up
+  /// Returns false when no helper came in time, or went away again: then nothing is known.
+  bool measure_distance() {
+    std::atomic<int> trips = 0;  // one way, even: it is side 0's turn; -1: given up
     const auto wait_for = [&](int count) {
       for (int look = 0; trips != count; ++look) {
         if (trips < 0 || look == kLooksForHelper) {
@@ -262,12 +270,13 @@ class Team {
     };
     Clock::time_point start;
     Clock::duration fastest = Clock::duration::max();
+    int bursts = 0;
     const std::function<void(int64_t, int64_t)> body = [&](int64_t side, int64_t) {
       for (int trip = 0; trip <= kBursts * kTrips + 1; ++trip) {
         if (!wait_for(2 * trip + static_cast<int>(side))) return;
         if (side == 0 && trip % kTrips == 1) {  // at trip 1 the helper is there
           const auto now = Clock::now();
-          if (trip > 1) fastest = std::min(fastest, now - start);
+          if (trip > 1) fastest = std::min(fastest, now - start), ++bursts;
           start = now;
         }
         trips = 2 * trip + static_cast<int>(side) + 1;
@@ -275,8 +284,9 @@ class Team {
     };
     Loop loop(2, 1, body, 1);
     share(loop);
-    if (fastest == Clock::duration::max()) return false;
-    far_apart_ = fastest > kTrips * kFarTrip;
+    const bool far = fastest > kTrips * kFarTrip;
+    if (far && bursts < kBursts) return false;
+    far_apart_ = far;
     return true;
   }
 
@@ -302,22 +312,23 @@ class Team {
       // Now and then the system wakes a helper where its caller runs and leaves it there, for as
       // long as a second, while another processor is idle.
       if (const int here = sched_getcpu(); here == processor_) leave_processor(here);
-      ++inside_;  // before loop_ is read: run() looks at them in the other order
+      ++inside_;  // before loop_ is read: share() looks at them in the other order
       Loop* loop = loop_;
       if (loop != nullptr && loop->take_seat()) loop->work(/*from_the_back=*/true);
       if (--inside_ == 0) inside_.notify_one();
     }
   }
 
-  static constexpr std::chrono::milliseconds kBetweenLooks{200}, kBetweenTries{20};
+  static constexpr std::chrono::milliseconds kBetweenMeasurements{200}, kBetweenTries{20};
   static constexpr std::chrono::nanoseconds kFarTrip{250};  // there and back; seen: 110 and 400-520
   static constexpr std::chrono::milliseconds kLongLoop{1};
   static constexpr int kBursts = 5, kTrips = 20, kLooksForHelper = 10 * kLooks;
 
   std::mutex one_loop_;
   int size_ = 0;
-  Clock::time_point next_look_;
+  Clock::time_point next_measurement_;
   bool far_apart_ = false;
+  std::optional<bool> assumed_far_;  // instead
   std::atomic<Loop*> loop_ = nullptr;
   std::atomic<int> loops_ = 0;       // begun so far; helpers wait for it to change
   std::atomic<int> processor_ = -1;  // where the last caller ran
@@ -332,6 +343,8 @@ void set_num_threads(int threads) {
   CHECK_ARG(threads >= 1, "[set_num_threads] expected at least 1 thread, got ", threads);
   thread_setting() = threads;
 }
+
+void assume_far_processors(std::optional<bool> far) { Team::instance().assume_far(far); }
 
 void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& body) {
   CHECK_ARG(n >= 0, "[parallel_for] expected n >= 0, got ", n);

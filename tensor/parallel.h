@@ -3,11 +3,13 @@
 // Work is cut into chunks whose bounds depend on the problem alone, never on the number of threads,
 // so that results have the same bits for any thread count. A loop of one chunk runs on the calling
 // thread: waking a second thread costs more than a small loop. Where the processors are far apart,
-// as on two chips, the others help only with loops of more than a millisecond.
+// as on two chips, the others help only once a chunk or more has shown that the rest takes over a
+// millisecond.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 
 namespace stflow {
 
@@ -19,6 +21,9 @@ constexpr int64_t kElementwiseGrain = 16 * 1024;
 int num_threads();
 /// Throws unless threads >= 1.
 void set_num_threads(int threads);
+
+/// For tests and measurements: whether processors are far apart, instead of finding out.
+void assume_far_processors(std::optional<bool> far);
 
 /// Calls body(begin, end) for consecutive chunks, of `grain` at most, that cover [0, n). The first
 /// exception a chunk throws is rethrown here, after the others have ended. BLAS called in a chunk

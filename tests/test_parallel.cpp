@@ -7,6 +7,8 @@
 #include <mutex>
 #include <numeric>
 #include <set>
+#include <stdexcept>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -99,16 +101,30 @@ TEST_CASE("parallel_for: loops of two threads of the program do not wait for eac
   other.join();
 }
 
-TEST_CASE("parallel_for: a long loop is shared, however far apart the processors are") {
+TEST_CASE("parallel_for: far processors share what is left of a long loop, and no short one") {
   const Threads scope(2);
+  assume_far_processors(true);
   std::mutex mutex;
   std::set<std::thread::id> workers;
-  parallel_for(20, 1, [&](int64_t, int64_t) {
+  const auto sleep = [&](int64_t, int64_t) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
     const std::lock_guard lock(mutex);
     workers.insert(std::this_thread::get_id());
-  });
+  };
+  parallel_for(20, 1, sleep);
   CHECK(workers.size() == 2);
+  CHECK(message_of<std::runtime_error>([&] {
+          parallel_for(8, 1, [&](int64_t begin, int64_t end) {
+            sleep(begin, end);
+            if (begin >= 2) throw std::runtime_error("chunk " + std::to_string(begin));
+          });
+        }) == "chunk 2");
+  workers.clear();
+  for (int loop = 0; loop < 100; ++loop)
+    parallel_for(4, 1, [&](int64_t, int64_t) { workers.insert(std::this_thread::get_id()); });
+  CHECK(workers.size() == 1);
+  CHECK(chunks_of(13, 1).size() == 13);
+  assume_far_processors({});
 }
 
 TEST_CASE("parallel_for: many short loops in a row, more threads than processors") {
