@@ -55,8 +55,8 @@ Var softmax(const Var& x, int axis = -1);
 Var log_softmax(const Var& x, int axis = -1);
 Var sum_to(const Var& x, const Shape& shape);        // inverse of broadcasting
 Var broadcast_to(const Var& x, const Shape& shape);  // repeats along axes of extent 1
-/// a * b, summed or repeated to `shape`: with the upstream gradient as `a`, what a factor of
-/// another shape receives.
+/// a * b, then sum_to or broadcast_to. What a factor receives: of y = x * b with b [D], the
+/// gradient in b is mul_to(up, x, {D}).
 Var mul_to(const Var& a, const Var& b, const Shape& shape);
 
 // ---- shape (ops_shape.cpp) ----

@@ -1,5 +1,5 @@
-// ops_arithmetic.cpp - arithmetic with broadcasting. A rule gives gradients in the output's shape;
-// the engine sums them down to each input's (grad.cpp).
+// ops_arithmetic.cpp - arithmetic with broadcasting. A rule may give gradients in the output's
+// shape, which the engine sums down to each input's (grad.cpp); mul_to does it in one pass.
 #include "autodiff/ops.h"
 
 namespace stflow {

@@ -14,7 +14,7 @@ Var logits_gradient(const Var& up, const Var& logits, const Var& x, const Tensor
                      const Var &each = out.input(0), &a = out.input(1), &values = out.input(2);
                      if (grad_enabled()) {
                        const Var p = sigmoid(a);
-                       return {g * (values - p), -g * each * p * (1 - p), g * each};
+                       return {g * (values - p), -g * each * p * sigmoid(-a), g * each};
                      }
                      Tensor to_logits;
                      const Tensor to_rows =

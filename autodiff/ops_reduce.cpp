@@ -77,12 +77,15 @@ Var broadcast_to(const Var& x, const Shape& shape) {
 
 Var mul_to(const Var& a, const Var& b, const Shape& shape) {
   const Shape product = broadcast_shapes(a.shape(), b.shape(), "mul_to");
+  if (product == shape) return a * b;
   if (broadcasts_to(product, shape)) return broadcast_to(a * b, shape);
   return make_node("mul_to", mul_sum_to(a.value(), b.value(), shape), {a, b},
-                   [](const Var& out, const Var& up) -> std::vector<Var> {
+                   [product](const Var& out, const Var& up) -> std::vector<Var> {
                      const Var &left = out.input(0), &right = out.input(1);
-                     return {out.wants(0) ? mul_to(up, right, left.shape()) : Var(),
-                             out.wants(1) ? mul_to(up, left, right.shape()) : Var()};
+                     const bool both_repeated = left.shape() != product && right.shape() != product;
+                     const Var each = both_repeated ? broadcast_to(up, product) : up;
+                     return {out.wants(0) ? mul_to(each, right, left.shape()) : Var(),
+                             out.wants(1) ? mul_to(each, left, right.shape()) : Var()};
                    });
 }
 

@@ -38,7 +38,8 @@ struct Conditional {
   }
 };
 
-// d soften / d perturbed, for y = soften(...), an op of its own for the same reason.
+// d soften / d perturbed, for y = soften(...), an op of its own for the same reason. Its gradient
+// is one loop where no graph is wanted, as that of the slope above.
 Var soften_slope(const Var& y, const Var& temperature) {
   const real t = static_cast<real>(temperature.item());
   return make_node("soften_slope", map([t](real y_i) { return y_i * (1 - y_i) / t; }, y.value()),
@@ -47,7 +48,7 @@ Var soften_slope(const Var& y, const Var& temperature) {
                      const auto next = [t](real u, real v) { return u * (1 - 2 * v) / t; };
                      const Var to_y = grad_enabled() ? up * (1 - 2 * y_i) / t_i
                                                      : Var(map(next, up.value(), y_i.value()));
-                     return {to_y, out.wants(1) ? -mul_to(up, out, t_i.shape()) / t_i : Var()};
+                     return {to_y, out.wants(1) ? -mul_to(up, out, {}) / t_i : Var()};
                    });
 }
 
@@ -99,7 +100,7 @@ Var Bernoulli::soften(const Var& perturbed, const Var& temperature) const {
       [](const Var& out, const Var& up) -> std::vector<Var> {
         const Var &z = out.input(0), &t_i = out.input(1);
         const Var to_perturbed = up * soften_slope(out, t_i);
-        return {to_perturbed, out.wants(1) ? -mul_to(to_perturbed, z, t_i.shape()) / t_i : Var()};
+        return {to_perturbed, out.wants(1) ? -mul_to(to_perturbed, z, {}) / t_i : Var()};
       });
 }
 

@@ -1,5 +1,8 @@
 #include "estimators/expect.h"
 
+#include <algorithm>
+#include <cstddef>
+
 namespace stflow {
 namespace {
 
@@ -31,13 +34,15 @@ Var expect(const Distribution& q, const Rule& rule, const Scope& scope, const Co
   const Cost checked = [&](const Var& z, const Scope& inner) {
     const Var f = cost(z, inner);
     const Shape examples = z.shape().without(-1);
-    // A layer whose parameter does not depend on the samples below has one sample for all of them:
-    // a relaxed one may, a rule needs the cost of each.
-    const bool shared = f.shape() != examples && broadcasts_to(examples, f.shape());
+    // A layer whose parameter is the same for several samples around it has one sample for all of
+    // them: without a rule (mean, relaxed) it may, a rule needs the cost of each.
+    const bool shared = f.rank() > examples.rank() && f.shape() != z.shape() &&
+                        std::equal(examples.begin(), examples.end(),
+                                   f.shape().end() - static_cast<std::ptrdiff_t>(examples.rank()));
     CHECK_ARG(f.shape() == examples || (shared && scope.pass != Pass::sample),
               "[expect] the cost must give one number for each example, shape ", examples,
               "; it gave ", f.shape(), "; hint: ",
-              shared ? "broadcast_to() this layer's parameter to the samples below"
+              shared ? "broadcast_to() this layer's parameter to the cost's leading axes"
                      : "sum over axis -1, not over the batch");
     return f;
   };

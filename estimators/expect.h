@@ -33,7 +33,8 @@ struct Scope {
 };
 
 /// z [...,B,D] -> one cost for each example, [...,B], never averaged inside. It touches only the
-/// last axis and lets its data x [B,...] broadcast, so that S samples or M states are one call.
+/// last axis and lets its data x [B,...] broadcast, so that S samples or M states are one call. (In
+/// Pass::mean and Pass::relaxed leading axes may be added: those of samples z does not depend on.)
 /// Inside it, log q(z | .) should use q.detach(): E[d log q] = 0, so that is unbiased with less
 /// variance (Roeder et al. 2017).
 using Cost = std::function<Var(const Var& z, const Scope& scope)>;

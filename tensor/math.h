@@ -60,7 +60,7 @@ Tensor argmax(const Tensor& x);  // over the last axis: index of the first maxim
 /// Sums x down to `shape`, the inverse of broadcasting. Throws when `shape` does not broadcast to
 /// x's.
 Tensor sum_to(const Tensor& x, const Shape& shape);
-/// sum_to(mul(a, b), shape); where the last axis is summed over, no product is put in memory.
+/// sum_to(mul(a, b), shape), in one pass where rows of both are summed up.
 Tensor mul_sum_to(const Tensor& a, const Tensor& b, const Shape& shape);
 
 /// sum_j [x_j a_j - softplus(a_j)] over the last axis, for logits a and values x that broadcast

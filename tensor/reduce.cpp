@@ -233,8 +233,10 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
 
 Tensor mul_sum_to(const Tensor& a, const Tensor& b, const Shape& shape) {
   const Broadcast plan(a.shape(), b.shape(), "mul_sum_to", /*whole_last_axis=*/true);
-  const bool sums_rows =
-      plan.a_step == 1 && plan.b_step == 1 && plan.run > 1 && (shape.rank() == 0 || shape[-1] == 1);
+  CHECK_ARG(broadcasts_to(shape, plan.shape), "[mul_sum_to] the product of ", a.shape(), " and ",
+            b.shape(), " cannot be summed to ", shape);
+  const bool sums_rows = plan.a_step == 1 && plan.b_step == 1 && 1 < plan.run &&
+                         plan.run <= kBlock && (shape.rank() == 0 || shape[-1] == 1);
   if (!sums_rows) return sum_to(mul(a, b), shape);
   Tensor rows = Tensor::zeros(plan.shape.with(-1, 1));
   const real *pa = a.data(), *pb = b.data();

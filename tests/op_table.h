@@ -156,6 +156,9 @@ inline std::vector<GradientRow> gradient_rows() {
          return square(mul_to(v[0], v[1], {2, 1}));
        },
        {any({3}), any({4, 2, 3})}},
+      {"mul_to of two repeated factors",
+       [](Vars v) { return square(mul_to(v[0], v[1], {})); },
+       {any({2, 1}), any({3})}},
       {"mul_to []", [](Vars v) { return square(mul_to(v[0], v[1], {})); }, {any({2, 3}), any({3})}},
       {"mul_to [3]",
        [](Vars v) { return square(mul_to(v[0], v[1], {3})); },

@@ -54,7 +54,7 @@ std::vector<ErrorRow> error_rows() {
       {"log_softmax", [=] { log_softmax(scalar); }, {"axis -1", "[]"}},
       {"sum_to", [=] { sum_to(a, {2}); }, {"[sum_to] [2,3]", "[2]"}},
       {"mul_to", [=] { mul_to(a, b, {3}); }, tagged("[mul_to]", no_broadcast)},
-      {"mul_to of a wrong shape", [=] { mul_to(a, a, {2}); }, {"[sum_to]", "[2,3]", "[2]"}},
+      {"mul_to of a wrong shape", [=] { mul_to(a, a, {2}); }, {"[mul_sum_to]", "[2,3]", "[2]"}},
       {"broadcast_to",
        [=] {
          broadcast_to(a, {3, 2});

@@ -133,3 +133,18 @@ TEST_CASE("two layers: the upper one's parameter need not depend on the sample b
     }
   }
 }
+
+TEST_CASE("two layers: a cost that is not summed is no shared sample") {
+  Rng rng(1);
+  for (const Pass pass : {Pass::sample, Pass::mean, Pass::relaxed}) {
+    for (const Shape& shape : {Shape{1, 4}, Shape{4, 4}, Shape{4}}) {
+      CAPTURE(shape);
+      const Bernoulli q(Var::parameter(Tensor::zeros(shape)));
+      check_contains(message_of([&] {
+                       expect(q, st(), Scope{rng, pass, real(.5)},
+                              ignoring_scope([](const Var& z) { return square(z); }));
+                     }),
+                     "one number for each example", "sum over axis -1");
+    }
+  }
+}
