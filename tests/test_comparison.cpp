@@ -91,6 +91,9 @@ TEST_CASE("learning_curves: means over seeds, read off on a common axis, gaps wh
   CHECK(steps.curves[0].y[99] == 102);      // after 10 of 20 steps
   CHECK(std::isnan(steps.curves[0].y[0]));  // before the first epoch
   CHECK(steps.curves[0].y[149] == doctest::Approx(101.5));
+  REQUIRE(steps.y_range);  // without the first twentieth of each curve
+  CHECK(steps.y_range->low == 101);
+  CHECK(steps.y_range->high < steps.curves[1].y[99]);
 
   const Plot seconds = learning_curves(campaign, cells, "linear", "seconds");
   CHECK(seconds.x.back() == 8);

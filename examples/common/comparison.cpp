@@ -119,6 +119,22 @@ std::string table(const std::vector<Record>& rows, Cell_ cell) {
   return text;
 }
 
+/// What the curves span after the first twentieth of each, which would take most of the height.
+std::optional<Plot::Range> settled_range(const std::vector<Plot::Curve>& curves) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  Plot::Range range{kInfinity, -kInfinity};
+  for (const Plot::Curve& curve : curves) {
+    std::vector<double> y = curve.y;
+    std::erase_if(y, [](double each) { return !std::isfinite(each); });
+    for (size_t i = y.size() / 20; i < y.size(); ++i) {
+      range.low = std::min(range.low, y[i]);
+      range.high = std::max(range.high, y[i]);
+    }
+  }
+  if (!(range.low < range.high)) return {};
+  return range;
+}
+
 }  // namespace
 
 Interval interval_of(const std::vector<double>& values) {
@@ -211,6 +227,7 @@ Plot learning_curves(const Campaign& campaign, const std::vector<Cell>& cells,
                      const std::string& arch, const std::string& against) {
   const std::vector<Group> groups = groups_of(campaign, cells, arch);
   Plot plot = curves_of(campaign, groups, &Campaign::metrics, against, "test_neg_elbo");
+  plot.y_range = settled_range(plot.curves);
   plot.y_label = "test -ELBO (nats per image)";
   plot.title = arch;
   return plot;
