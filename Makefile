@@ -1,8 +1,9 @@
 # Makefile - `make demo` shows the project at work, `make test` proves it, `make help` has the rest.
 #
-# Sources are found by their folder: a new .cpp needs no line here. A configuration is built into a
-# folder of its own: build/ (float), build/double (REAL=double), build/asan and build/asan-kernels
-# (CONFIG=); all of it is compiled again when the flags change.
+# Sources are found by their folder: a new .cpp needs no line here, except in TEST_NAMES if it tests a
+# kernel. A configuration is built into a folder of its own: build/ (float), build/double
+# (REAL=double), build/asan and build/asan-kernels (CONFIG=); all of it is compiled again when the
+# flags change.
 
 VERSION := 0.1.0
 
