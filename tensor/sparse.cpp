@@ -29,7 +29,7 @@ constexpr int64_t kMaxTile = 32;
 constexpr double kCodedShareForward = 0.42, kCodedShareBackward = 0.3;
 
 /// and better than a product where the batch is this large.
-int64_t min_coded_rows() { return has_avx512() ? 64 : kMinRows; }
+int64_t min_coded_rows() { return !has_avx512() ? kMinRows : halves_avx512() ? 32 : 64; }
 
 // ---- what kind of input is it? ----
 
