@@ -1,7 +1,7 @@
 # Makefile - `make demo` shows the project at work, `make test` proves it, `make help` has the rest.
 #
-# Sources are found by their folder: a new .cpp needs no line here, except in TEST_NAMES if it tests a
-# kernel. A configuration is built into a folder of its own: build/ (float), build/double
+# Sources are found by their folder: a new .cpp needs no line here, except in TEST_NAMES if it tests
+# AVX-512. A configuration is built into a folder of its own: build/ (float), build/double
 # (REAL=double), build/asan and build/asan-kernels (CONFIG=); all of it is compiled again when the
 # flags change.
 

@@ -1,8 +1,5 @@
 #include "estimators/expect.h"
 
-#include <algorithm>
-#include <cstddef>
-
 namespace stflow {
 namespace {
 
@@ -36,9 +33,9 @@ Var expect(const Distribution& q, const Rule& rule, const Scope& scope, const Co
     const Shape examples = z.shape().without(-1);
     // A layer whose parameter is the same for several samples around it has one sample for all of
     // them: without a rule (mean, relaxed) it may, a rule needs the cost of each.
-    const bool shared = f.rank() > examples.rank() && f.shape() != z.shape() &&
-                        std::equal(examples.begin(), examples.end(),
-                                   f.shape().end() - static_cast<std::ptrdiff_t>(examples.rank()));
+    Shape last = f.shape();  // axes of f, as many as examples has
+    while (last.rank() > examples.rank()) last = last.without(0);
+    const bool shared = last == examples && f.shape() != examples && f.shape() != z.shape();
     CHECK_ARG(f.shape() == examples || (shared && scope.pass != Pass::sample),
               "[expect] the cost must give one number for each example, shape ", examples,
               "; it gave ", f.shape(), "; hint: ",

@@ -233,12 +233,11 @@ TEST_CASE("rebar: unbiased on bernoulli4 with the known variance") {
 
 TEST_CASE("rebar, relax: what trains them is the slope of the second moment, on the same draws") {
   if (!kDouble) return;  // differences of float have no digits
-  const auto noise = [](int number) {
-    return Rng(20).uniform({2, 50, 4}).rows(number, number + 1);
-  };
+  Rng random(20);
+  const Tensor u = random.uniform({50, 4}), v = random.uniform({50, 4});
   const auto check = [&](const Rule& rule) {
     const auto second_moment = [&] {
-      Rng rng = Rng::replay({noise(0).reshape({50, 4}), noise(1).reshape({50, 4})});
+      Rng rng = Rng::replay({u, v});
       const Tensor draws = estimates(rule, copies(bernoulli4_logits(), 50), kBernoulli4, rng);
       return double{sum(square(draws)).item()} / 50;
     };
