@@ -5,31 +5,31 @@
 namespace stflow {
 namespace {
 
-Tensor logit(const Tensor& u) {
-  return map([](real v) { return simd::log(v) - simd::log1p(-v); }, u);
-}
+// For u in (0, 1). In one logarithm: 1 - u is exact from 1/2 on.
+real logit(real u) { return simd::log(u / (1 - u)); }
 
 // What perturbed_given() is made of, with s = 1 for a one and -1 for a zero:
 //     z~ = s softplus(w), w = softplus(s a) + s logit(v);  dz~/da = sigmoid(w) sigmoid(s a)
-// Value and slope are an op each, for REBAR differentiates both for every unit.
+// Value and slope are an op each, for REBAR differentiates both for every unit. The slope takes
+// sigmoid(w) from |z~| = softplus(w), as 1 - exp(-|z~|).
 struct Conditional {
-  Tensor sign, logit_v;
+  Tensor sign, v;
 
   Var value(const Var& a) const {
-    const auto each = [](real a_i, real s, real l) {
-      return s * simd::softplus(simd::softplus(s * a_i) + s * l);
+    const auto each = [](real a_i, real s, real v_i) {
+      return s * simd::softplus(simd::softplus(s * a_i) + s * logit(v_i));
     };
-    return make_node("perturbed_given", map(each, a.value(), sign, logit_v), {a},
+    return make_node("perturbed_given", map(each, a.value(), sign, v), {a},
                      [*this](const Var& out, const Var& up) -> std::vector<Var> {
-                       return {up * slope(out.input(0))};
+                       return {up * slope(out.input(0), out.value())};
                      });
   }
 
-  Var slope(const Var& a) const {
-    const auto each = [](real a_i, real s, real l) {
-      return simd::sigmoid(simd::softplus(s * a_i) + s * l) * simd::sigmoid(s * a_i);
+  Var slope(const Var& a, const Tensor& perturbed) const {
+    const auto each = [](real a_i, real s, real z) {
+      return -simd::expm1(-std::abs(z)) * simd::sigmoid(s * a_i);
     };
-    return make_node("perturbed_given_slope", map(each, a.value(), sign, logit_v), {a},
+    return make_node("perturbed_given_slope", map(each, a.value(), sign, perturbed), {a},
                      [*this](const Var& out, const Var& up) -> std::vector<Var> {
                        if (grad_enabled()) return {up * Var(sign) * out * (1 - out)};
                        const auto next = [](real u, real s, real y) { return u * s * y * (1 - y); };
@@ -77,7 +77,9 @@ Var Bernoulli::entropy() const { return sum(softplus(logits()) - probs() * logit
 
 Tensor Bernoulli::states() const { return all_states(2, param().dim(-1), law()); }
 
-Var Bernoulli::perturbed(const Tensor& u) const { return logits() - Var(logit(u)); }
+Var Bernoulli::perturbed(const Tensor& u) const {
+  return logits() - Var(map([](real u_i) { return logit(u_i); }, u));
+}
 
 // 1 - u given z: uniform on (1-p, 1) if z = 1, on (0, 1-p) if z = 0. For z = 1 that is logits +
 // logit(1-p + v p) = log(v / ((1-v) (1-p)) + 1) = softplus(logit(v) - log(1-p)), and -log(1-p) =
@@ -85,7 +87,7 @@ Var Bernoulli::perturbed(const Tensor& u) const { return logits() - Var(logit(u)
 // = 14.
 Var Bernoulli::perturbed_given(const Tensor& z, const Tensor& v) const {
   const Tensor sign = map([](real bit) { return bit != 0 ? real(1) : real(-1); }, z);
-  return Conditional{sign, logit(v)}.value(logits());
+  return Conditional{sign, v}.value(logits());
 }
 
 Tensor Bernoulli::harden(const Tensor& perturbed) const {
