@@ -258,7 +258,7 @@ class Team {
   /// Returns false when no helper came in time, or went away again: then nothing is known.
   bool measure_distance() {
     std::atomic<int> trips = 0;  // one way, even: it is side 0's turn; -1: given up
-    const auto wait_for = [&](int count) {
+    const auto wait_for_trip = [&](int count) {
       for (int look = 0; trips != count; ++look) {
         if (trips < 0 || look == kLooksForHelper) {
           trips = -1;
@@ -273,7 +273,7 @@ class Team {
     int bursts = 0;
     const std::function<void(int64_t, int64_t)> body = [&](int64_t side, int64_t) {
       for (int trip = 0; trip <= kBursts * kTrips + 1; ++trip) {
-        if (!wait_for(2 * trip + static_cast<int>(side))) return;
+        if (!wait_for_trip(2 * trip + static_cast<int>(side))) return;
         if (side == 0 && trip % kTrips == 1) {  // at trip 1 the helper is there
           const auto now = Clock::now();
           if (trip > 1) fastest = std::min(fastest, now - start), ++bursts;
