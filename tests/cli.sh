@@ -410,6 +410,12 @@ kill $! && wait
 echo '{"interrupted": fal' > compared/cells/linear_st_1/summary.json
 expect_exit 0 'compare_estimators: a run cut off is run again' 'linear st seed 1: test -ELBO' -- \
   "${compare[@]}" -- --data "$PWD/medium" --epochs 2
+rm -r compared/cells/linear_st_1/checkpoints
+expect_exit 1 'compare_estimators: results without a checkpoint are not trained over' \
+  "linear_st_1' has results, but no checkpoint to go on from" -- \
+  "$build/compare_estimators" --rule st --seeds 1 --out compared -- --data "$PWD/medium" --epochs 4
+check 'compare_estimators: they are still there' \
+  [ "$(cut -d , -f 1 compared/cells/linear_st_1/metrics.csv | tr '\n' ' ')" = 'epoch 1 2 3 ' ]
 expect_exit 1 'compare_estimators: a run that fails' 'linear st seed 1: exit code 3, loss became' \
   'error: not all runs have finished' -- "${compare[@]}" --out compared3 -- --data "$PWD/medium" --lr 1e300 --batch-size 5
 

@@ -381,6 +381,14 @@ TEST_CASE("measure: a resumed run's timer goes on from the sums of the one befor
   timer.lap();
   CHECK(timer.seconds() > 20);
   CHECK(timer.median_ms() < 3);
+
+  StepTimer late;  // a run stopped near its end
+  late.continue_from({.seconds = 20, .gemm_seconds = 5, .median_ms = 3, .laps = 2});
+  late.lap();
+  CHECK(late.median_ms() == 3);
+  late.lap();
+  CHECK(late.median_ms() < 3);
+  CHECK(late.sums().laps == 4);
 }
 
 TEST_CASE("measure: peak memory has room for what was used") {

@@ -18,7 +18,7 @@ void write_run(const Campaign& campaign, const Cell& cell, double result, double
   const std::string folder = campaign.path("cells/" + cell.name());
   std::filesystem::create_directories(folder);
   write_file(folder + "/summary.json", to_json({{"test_neg_elbo", result},
-                                                {"test_nll", std::nan("")},
+                                                {"test_nll", result - 10},
                                                 {"step_ms_median", step_ms},
                                                 {"seconds_per_epoch", step_ms / 100},
                                                 {"interrupted", interrupted}}));
@@ -61,6 +61,11 @@ TEST_CASE("compare: means over the seeds that finished, step times relative to s
   write_run(campaign, cells[1], 102, 4);
   write_run(campaign, cells[2], 110, 6);
   write_run(campaign, cells[3], 500, 6, /*interrupted=*/true);
+  write_file(  // its second epoch was cut short
+      campaign.path("cells/linear_arm_2/metrics.jsonl"),
+      to_json({{"epoch", int64_t{1}}, {"test_neg_elbo", 500.0}, {"steps", int64_t{10}}}) + "\n" +
+          to_json({{"epoch", int64_t{2}}, {"test_neg_elbo", 500.0}, {"steps", int64_t{17}}}) +
+          "\n");
   write_run(campaign, cells[4], 90, 8);
   CHECK(campaign.finished(cells[0]));
   CHECK_FALSE(campaign.finished(cells[3]));
@@ -68,12 +73,13 @@ TEST_CASE("compare: means over the seeds that finished, step times relative to s
 
   const std::vector<Record> rows = compare(campaign, cells);
   REQUIRE(rows.size() == 3);
-  CHECK(csv_row(rows[0]).starts_with("linear,st,2,101,12.706"));
-  CHECK(csv_row(rows[1]) == "linear,arm,1,110,nan,nan,6,2,0.06");
-  CHECK(csv_row(rows[2]) == "nonlinear,arm,1,90,nan,nan,8,nan,0.08");
+  CHECK(csv_row(rows[0]).starts_with("linear,st,2,2,101,12.706"));
+  CHECK(csv_row(rows[1]) == "linear,arm,1,2,110,nan,100,6,2,0.06");
+  CHECK(csv_row(rows[2]) == "nonlinear,arm,1,2,90,nan,80,8,nan,0.08");
   const std::string text = markdown(rows);
-  check_contains(text, "| rule | linear | nonlinear |\n| --- | --- | --- |\n",
-                 "| st | 101.00 ± 12.71 | - |\n| arm | 110.00 | 90.00 |\n",
+  check_contains(text, "| rule | linear | nonlinear |\n| --- | --- | --- |\n", "after 2 epochs",
+                 "| st | 101.00 ± 12.71 | - |\n"
+                 "| arm | 110.00 [1 of 2 seeds] | 90.00 [1 of 2 seeds] |\n",
                  "| st | 3.00 (1.00 x) | - |\n| arm | 6.00 (2.00 x) | 8.00 |\n");
 }
 
@@ -113,8 +119,40 @@ TEST_CASE(
   CHECK(first.finished(arm));  // stopped in the second epoch
   const std::vector<Record> rows = compare(first, {st, arm});
   REQUIRE(rows.size() == 2);
-  CHECK(csv_row(rows[0]).starts_with("linear,st,1,101,nan"));
-  CHECK(csv_row(rows[1]).starts_with("linear,arm,1,111,nan"));
+  // There is no bound of these epochs.
+  CHECK(csv_row(rows[0]).starts_with("linear,st,1,1,101,nan,nan,"));
+  CHECK(csv_row(rows[1]).starts_with("linear,arm,1,1,111,nan,nan,"));
+}
+
+TEST_CASE("compare: without --epochs cells are compared after as many as all of them have") {
+  const TempDir dir;
+  const Campaign campaign(dir / "out", {});
+  const Cell short_run{"linear", "st", 1}, longer{"linear", "st", 2};
+  write_run(campaign, short_run, 100, 2);
+  write_run(campaign, longer, 104, 2);
+  append_line(campaign.path("cells/linear_st_2/metrics.jsonl"),
+              to_json({{"epoch", int64_t{3}}, {"test_neg_elbo", 50.0}, {"steps", int64_t{30}}}));
+  CHECK(csv_row(compare(campaign, {short_run, longer})[0]).starts_with("linear,st,2,2,102,"));
+}
+
+TEST_CASE("campaign: an extension that was killed leaves the epochs before it finished") {
+  const TempDir dir;
+  const Cell st{"linear", "st", 1};
+  // As a resumed run leaves it until its first epoch has ended: its summary says interrupted.
+  write_run(Campaign(dir / "out", {"--epochs", "2"}), st, 100, 2, /*interrupted=*/true);
+  CHECK(Campaign(dir / "out", {"--epochs", "2"}).finished(st));
+  CHECK_FALSE(Campaign(dir / "out", {"--epochs", "3"}).finished(st));
+}
+
+TEST_CASE("campaign: results without a checkpoint are refused, not trained over") {
+  const TempDir dir;
+  const Cell st{"linear", "st", 1};
+  const Campaign campaign(dir / "out", {"--epochs", "3"});
+  write_run(campaign, st, 100, 2);
+  const std::string metrics = campaign.path("cells/linear_st_1/metrics.jsonl");
+  const std::string before = read_file(metrics);
+  CHECK_FALSE(campaign.run({st}, 1, /*quiet=*/true));
+  CHECK(read_file(metrics) == before);
 }
 
 TEST_CASE("campaign: more epochs are asked of cells that had finished") {
@@ -128,6 +166,7 @@ TEST_CASE("campaign: more epochs are asked of cells that had finished") {
 TEST_CASE("markdown: the paper's numbers in brackets, where it has any") {
   const std::vector<Record> rows{{{"arch", "two-layer"},
                                   {"rule", "mmd"},
+                                  {"epochs", int64_t{2}},
                                   {"test_neg_elbo", 108.0},
                                   {"half_width", std::nan("")},
                                   {"step_ms", 1.0},

@@ -73,7 +73,7 @@ Campaign::Campaign(const std::string& out, const std::vector<std::string>& argum
     throw std::runtime_error(
         concat_message("cannot create directory '", out, "': ", failure.message()));
   }
-  if (!fs::exists(settings) && !fs::is_empty(out)) {
+  if (!fs::exists(settings) && !fs::exists(path("campaign.lock")) && !fs::is_empty(out)) {
     throw std::runtime_error(concat_message("--out: '", out,
                                             "' is not empty, and no comparison is "
                                             "in it; hint: name a new directory"));
@@ -110,8 +110,14 @@ bool Campaign::finished(const Cell& cell) const {
     const Record results = summary(cell);
     const Value* stopped = find_value(results, "interrupted");
     if (!stopped || !find_value(results, "test_neg_elbo")) return false;
-    const auto rows = std::ssize(metrics(cell));
-    return text_of(*stopped) == "no" ? rows >= epochs_ : rows > epochs_ && epochs_ > 0;
+    const std::vector<Record> rows = metrics(cell);
+    const auto count = std::ssize(rows);
+    if (text_of(*stopped) == "no") return count >= epochs_;
+    // The last epoch of a run that was stopped may be cut short.
+    const bool last_is_whole =
+        count > 1 && as_number(*find_value(rows.back(), "steps")) ==
+                         static_cast<double>(count) * as_number(*find_value(rows[0], "steps"));
+    return epochs_ > 0 && (count > epochs_ || (count == epochs_ && last_is_whole));
   } catch (const std::runtime_error&) {
     return false;  // cut off: to be run again
   }
@@ -147,6 +153,11 @@ std::string Campaign::run_cell(const Cell& cell) const {
     const auto epochs = get<int64_t>(record_from_json(read_file(config), config), "epochs");
     if (epochs_ > epochs) add({"--epochs", std::to_string(epochs_)});
   } else {
+    const std::string metrics = path(cell) + "/metrics.jsonl";
+    if (fs::exists(metrics) && !fs::is_empty(metrics)) {
+      return concat_message("'", path(cell), "' has results, but no checkpoint to go on from; ",
+                            "hint: ask for no more epochs than it had, or remove it");
+    }
     fs::remove_all(path(cell));
     add({"--arch", cell.arch, "--rule", cell.rule, "--seed", std::to_string(cell.seed), "--out",
          path(cell)});
@@ -192,7 +203,7 @@ bool Campaign::run(const std::vector<Cell>& cells, int64_t jobs, bool quiet) con
     }
   };
   std::vector<std::thread> workers;
-  for (int64_t job = 0; job < jobs; ++job) workers.emplace_back(work);
+  for (int64_t job = 0; job < std::min(jobs, std::ssize(open)); ++job) workers.emplace_back(work);
   for (std::thread& worker : workers) worker.join();
   if (error) std::rethrow_exception(error);
   return all_well && !interrupted();

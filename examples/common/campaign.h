@@ -32,12 +32,13 @@ class Campaign {
 
   /// Runs the cells that have not finished, `jobs` at a time; one line of standard error each,
   /// unless `quiet`. Ctrl-C stops the runs. Throws UsageError with the program's own words when it
-  /// refuses the arguments. Returns false when a run failed or was stopped.
+  /// refuses the arguments. Returns false when a run failed or was stopped, or has results but no
+  /// checkpoint to go on from.
   bool run(const std::vector<Cell>& cells, int64_t jobs, bool quiet) const;
 
   /// The epochs that the arguments ask for; 0 when they do not say.
   int64_t epochs() const { return epochs_; }
-  /// Has the cell been trained for as many epochs, or more?
+  /// Has the cell been trained for as many epochs, or more? True also while it is trained on.
   bool finished(const Cell& cell) const;
   /// The results of a finished cell; its metrics, one Record an epoch; the variance of its
   /// gradient, one Record a measurement.

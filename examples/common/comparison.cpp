@@ -157,21 +157,30 @@ Interval interval_of(const std::vector<double>& values) {
 std::vector<Record> compare(const Campaign& campaign, const std::vector<Cell>& cells) {
   std::vector<Record> rows;
   const std::vector<Group> groups = groups_of(campaign, cells);
+  // The epochs that are compared: those of the campaign, or as many as all cells have.
+  auto epochs = static_cast<size_t>(campaign.epochs());
+  for (const Group& group : groups) {
+    if (campaign.epochs() > 0) break;
+    for (const Cell& cell : group.cells) {
+      const size_t trained = campaign.metrics(cell).size();
+      epochs = epochs == 0 ? trained : std::min(epochs, trained);
+    }
+  }
   const auto mean_of = [&](const Group& group, const std::string& name) {
     std::vector<double> values;
     for (const Cell& cell : group.cells) values.push_back(number_in(campaign.summary(cell), name));
     return interval_of(values);
   };
-  // The last epoch, or that of the campaign where a cell was trained for longer.
   const auto result_of = [&](const Group& group) {
     std::vector<double> values;
-    for (const Cell& cell : group.cells) {
-      const std::vector<Record> epochs = campaign.metrics(cell);
-      const auto at =
-          campaign.epochs() == 0 ? epochs.size() : static_cast<size_t>(campaign.epochs());
-      values.push_back(number_in(epochs.at(at - 1), "test_neg_elbo"));
-    }
+    for (const Cell& cell : group.cells)
+      values.push_back(number_in(campaign.metrics(cell).at(epochs - 1), "test_neg_elbo"));
     return interval_of(values);
+  };
+  // The bound is that of the last epoch: there is none where a cell was trained for longer.
+  const auto bound_of = [&](const Group& group) {
+    const auto longer = [&](const Cell& cell) { return campaign.metrics(cell).size() != epochs; };
+    return std::ranges::any_of(group.cells, longer) ? kNaN : mean_of(group, "test_nll").mean;
   };
   for (const Group& group : groups) {
     const auto st = std::ranges::find_if(
@@ -182,9 +191,10 @@ std::vector<Record> compare(const Campaign& campaign, const std::vector<Cell>& c
         {{"arch", group.arch},
          {"rule", group.rule},
          {"seeds", static_cast<int64_t>(group.cells.size())},
+         {"epochs", static_cast<int64_t>(epochs)},
          {"test_neg_elbo", result.mean},
          {"half_width", result.half_width},
-         {"test_nll", mean_of(group, "test_nll").mean},
+         {"test_nll", bound_of(group)},
          {"step_ms", step_ms},
          {"step_ratio", st == groups.end() ? kNaN : step_ms / mean_of(*st, "step_ms_median").mean},
          {"seconds_per_epoch", mean_of(group, "seconds_per_epoch").mean}});
@@ -206,11 +216,15 @@ double published_neg_elbo(const std::string& arch, const std::string& rule) {
 }
 
 std::string markdown(const std::vector<Record>& rows, bool published) {
-  const auto result = [published](const Record& row) {
+  double seeds = 0;
+  for (const Record& row : rows) seeds = std::max(seeds, number_in(row, "seeds"));
+  const auto result = [&](const Record& row) {
+    const double here = number_in(row, "seeds");
     const double half_width = number_in(row, "half_width");
     const double there = published_neg_elbo(text_in(row, "arch"), text_in(row, "rule"));
     return fixed(number_in(row, "test_neg_elbo"), 2) +
            (std::isnan(half_width) ? "" : " ± " + fixed(half_width, 2)) +
+           (here < seeds ? " [" + fixed(here, 0) + " of " + fixed(seeds, 0) + " seeds]" : "") +
            (!published || std::isnan(there) ? "" : " (" + fixed(there, 1) + ")");
   };
   const auto cost = [](const Record& row) {
@@ -218,8 +232,9 @@ std::string markdown(const std::vector<Record>& rows, bool published) {
     return fixed(number_in(row, "step_ms"), 2) +
            (std::isnan(ratio) ? "" : " (" + fixed(ratio, 2) + " x)");
   };
-  return std::string("Test -ELBO (nats per image), mean over seeds and its 95 % interval") +
-         (published ? " (published)" : "") + ":\n\n" + table(rows, result) +
+  return "Test -ELBO (nats per image) after " + text_in(rows.at(0), "epochs") +
+         " epochs, mean over seeds and its 95 % interval" + (published ? " (published)" : "") +
+         ":\n\n" + table(rows, result) +
          "\nMilliseconds a training step on one thread (relative to st):\n\n" + table(rows, cost);
 }
 

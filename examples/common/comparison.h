@@ -19,7 +19,8 @@ Interval interval_of(const std::vector<double>& values);
 /// One row for each architecture and rule that has finished cells, in the order of `cells`: means
 /// over its seeds, with test -ELBO (nats per image) also its interval, and with the step's time
 /// (ms) also the ratio to straight-through's on the same architecture (NaN where that is missing).
-/// A cell that was trained for longer counts as it was after the campaign's epochs.
+/// A cell that was trained for longer counts as it was after the campaign's epochs, or, without
+/// --epochs, after those that all cells have; it has no bound (test_nll: NaN).
 std::vector<Record> compare(const Campaign& campaign, const std::vector<Cell>& cells);
 
 /// Test -ELBO in the paper's Table 2, nats per image; NaN where the paper has none. Its columns

@@ -35,10 +35,11 @@ void StepTimer::continue_from(const Sums& sums) {
   seconds_ += sums.seconds;
   gemm_seconds_ += sums.gemm_seconds;
   median_before_ms_ = sums.median_ms;
+  laps_before_ = sums.laps;
 }
 
 double StepTimer::median_ms() const {
-  if (laps_ms_.empty()) return median_before_ms_;
+  if (laps_ms_.empty() || std::ssize(laps_ms_) < laps_before_) return median_before_ms_;
   std::vector<double> laps = laps_ms_;
   const auto middle = laps.begin() + static_cast<std::ptrdiff_t>(laps.size() / 2);
   std::nth_element(laps.begin(), middle, laps.end());

@@ -4,6 +4,7 @@
 // starting it again.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 namespace stflow {
@@ -22,12 +23,13 @@ class StepTimer {
   /// What an interrupted run has measured, for the timer of the run that goes on from there.
   struct Sums {
     double seconds = 0, gemm_seconds = 0, median_ms = 0;
+    int64_t laps = 0;
   };
-  Sums sums() const { return {seconds_, gemm_seconds_, median_ms()}; }
+  Sums sums() const { return {seconds_, gemm_seconds_, median_ms(), laps()}; }
   void continue_from(const Sums& sums);
 
-  /// Median of this timer's laps in milliseconds (the upper one of two); without laps that of the
-  /// timer before it, or 0.
+  /// Median of this timer's laps in milliseconds (the upper one of two), or that of the timer
+  /// before it if that had more of them; 0 without laps.
   double median_ms() const;
   /// Sum of all laps.
   double seconds() const { return seconds_; }
@@ -35,9 +37,12 @@ class StepTimer {
   double gemm_share() const { return seconds_ > 0 ? gemm_seconds_ / seconds_ : 0; }
 
  private:
+  int64_t laps() const { return laps_before_ + static_cast<int64_t>(laps_ms_.size()); }
+
   double start_ = 0, seconds_ = 0;
   double gemm_start_ = 0, gemm_seconds_ = 0;
   double median_before_ms_ = 0;
+  int64_t laps_before_ = 0;
   std::vector<double> laps_ms_;
 };
 

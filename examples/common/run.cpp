@@ -59,6 +59,20 @@ void write_metrics(const Run& run, const std::vector<Record>& rows) {
   write_file(run.path("metrics.csv"), rows.empty() ? "" : csv_table(rows));
 }
 
+/// Lets a summary stand for the epochs that there are until the resumed run writes another; without
+/// it their results would be gone if that run came to nothing. Removes one that was cut off.
+void mark_interrupted(const std::string& summary) {
+  Record results;
+  try {
+    results = record_from_json(read_file(summary), summary);
+  } catch (const std::runtime_error&) {
+    std::filesystem::remove(summary);
+    return;
+  }
+  set_value(results, "interrupted", true);
+  write_file(summary, to_json(results, 2) + "\n");
+}
+
 /// Path and hash of every file the data came from, each once.
 std::vector<Record> sources_of(const std::vector<Dataset>& data) {
   std::vector<Record> files;
@@ -157,12 +171,12 @@ void Run::check_manifest() const {
 /// Takes up the run where its newest checkpoint left it; what was written later is made again.
 void Run::resume() {
   load_checkpoint(directory_, state);
+  if (std::filesystem::exists(path("summary.json"))) mark_interrupted(path("summary.json"));
   for (const std::string& folder : {directory_, path("checkpoints")}) {
     for (const auto& file : std::filesystem::directory_iterator(folder)) {
       if (file.path().extension() == ".tmp") std::filesystem::remove(file.path());
     }
   }
-  std::filesystem::remove(path("summary.json"));
   write_metrics(*this, rows_);
   write_file(path("config.json"), to_json(config_, 2) + "\n");
 
@@ -206,7 +220,8 @@ void Run::load_bookkeeping(const TrainingState::Part& part) {
   evaluations_ = get<int64_t>(numbers, "evaluations");
   timer_.continue_from({.seconds = get<double>(numbers, "seconds"),
                         .gemm_seconds = get<double>(numbers, "gemm_seconds"),
-                        .median_ms = get<double>(numbers, "step_ms")});
+                        .median_ms = get<double>(numbers, "step_ms"),
+                        .laps = steps_});
   best_ = get<double>(numbers, "best");
   rows_ = get<std::vector<Record>>(numbers, "rows");
 }
