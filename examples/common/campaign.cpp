@@ -115,8 +115,7 @@ bool Campaign::finished(const Cell& cell) const {
     if (text_of(*stopped) == "no") return count >= epochs_;
     // The last epoch of a run that was stopped may be cut short.
     const bool last_is_whole =
-        count > 1 && as_number(*find_value(rows.back(), "steps")) ==
-                         static_cast<double>(count) * as_number(*find_value(rows[0], "steps"));
+        count > 1 && get<int64_t>(rows.back(), "steps") == count * get<int64_t>(rows[0], "steps");
     return epochs_ > 0 && (count > epochs_ || (count == epochs_ && last_is_whole));
   } catch (const std::runtime_error&) {
     return false;  // cut off: to be run again
