@@ -171,7 +171,7 @@ figures: ## the paper's Figure 3, Table 1 and their controls, into build/figures
 	@rm -rf '$(OUT)/figures/poisson_gan'
 	$(OUT)/poisson_gan --rule all --controls --out '$(OUT)/figures/poisson_gan'
 
-# Every cell of the paper's Table 2 and the rules that came after it. Stop it and start it again: what has
+# Every cell of the paper's Table 2 and four rules that it does not have. Stop it and start it again: what has
 # finished is kept, the rest goes on, and more EPOCHS or SEEDS extend it.
 EPOCHS   := 300
 SEEDS    := 1
