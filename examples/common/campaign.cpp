@@ -152,8 +152,8 @@ std::string Campaign::run_cell(const Cell& cell) const {
     const auto epochs = get<int64_t>(record_from_json(read_file(config), config), "epochs");
     if (epochs_ > epochs) add({"--epochs", std::to_string(epochs_)});
   } else {
-    const std::string metrics = path(cell) + "/metrics.jsonl";
-    if (fs::exists(metrics) && !fs::is_empty(metrics)) {
+    const std::string results = path(cell) + "/metrics.jsonl";
+    if (fs::exists(results) && !fs::is_empty(results)) {
       return concat_message("'", path(cell), "' has results, but no checkpoint to go on from; ",
                             "hint: ask for no more epochs than it had, or remove it");
     }

@@ -45,6 +45,17 @@ std::vector<Group> groups_of(const Campaign& campaign, const std::vector<Cell>& 
   return groups;
 }
 
+/// After how many epochs cells are compared: as many as the campaign asks for, or, where it does
+/// not say, as all of them have.
+size_t compared_epochs(const Campaign& campaign, const std::vector<Group>& groups) {
+  if (campaign.epochs() > 0) return static_cast<size_t>(campaign.epochs());
+  size_t least = std::numeric_limits<size_t>::max();
+  for (const Group& group : groups) {
+    for (const Cell& cell : group.cells) least = std::min(least, campaign.metrics(cell).size());
+  }
+  return least;
+}
+
 /// Rows that a run has written, of its metrics or its variance.
 using Log = std::vector<Record> (Campaign::*)(const Cell&) const;
 
@@ -157,36 +168,24 @@ Interval interval_of(const std::vector<double>& values) {
 std::vector<Record> compare(const Campaign& campaign, const std::vector<Cell>& cells) {
   std::vector<Record> rows;
   const std::vector<Group> groups = groups_of(campaign, cells);
-  // The epochs that are compared: those of the campaign, or as many as all cells have.
-  auto epochs = static_cast<size_t>(campaign.epochs());
-  for (const Group& group : groups) {
-    if (campaign.epochs() > 0) break;
-    for (const Cell& cell : group.cells) {
-      const size_t trained = campaign.metrics(cell).size();
-      epochs = epochs == 0 ? trained : std::min(epochs, trained);
-    }
-  }
+  const size_t epochs = compared_epochs(campaign, groups);
   const auto mean_of = [&](const Group& group, const std::string& name) {
     std::vector<double> values;
     for (const Cell& cell : group.cells) values.push_back(number_in(campaign.summary(cell), name));
     return interval_of(values);
   };
-  const auto result_of = [&](const Group& group) {
-    std::vector<double> values;
-    for (const Cell& cell : group.cells)
-      values.push_back(number_in(campaign.metrics(cell).at(epochs - 1), "test_neg_elbo"));
-    return interval_of(values);
-  };
-  // The bound is that of the last epoch: there is none where a cell was trained for longer.
-  const auto bound_of = [&](const Group& group) {
-    const auto longer = [&](const Cell& cell) { return campaign.metrics(cell).size() != epochs; };
-    return std::ranges::any_of(group.cells, longer) ? kNaN : mean_of(group, "test_nll").mean;
-  };
   for (const Group& group : groups) {
     const auto st = std::ranges::find_if(
         groups, [&](const Group& g) { return g.arch == group.arch && g.rule == "st"; });
     const double step_ms = mean_of(group, "step_ms_median").mean;
-    const Interval result = result_of(group);
+    std::vector<double> results;
+    bool trained_longer = false;  // the bound is that of a later epoch
+    for (const Cell& cell : group.cells) {
+      const std::vector<Record> log = campaign.metrics(cell);
+      results.push_back(number_in(log.at(epochs - 1), "test_neg_elbo"));
+      trained_longer = trained_longer || log.size() > epochs;
+    }
+    const Interval result = interval_of(results);
     rows.push_back(
         {{"arch", group.arch},
          {"rule", group.rule},
@@ -194,7 +193,7 @@ std::vector<Record> compare(const Campaign& campaign, const std::vector<Cell>& c
          {"epochs", static_cast<int64_t>(epochs)},
          {"test_neg_elbo", result.mean},
          {"half_width", result.half_width},
-         {"test_nll", bound_of(group)},
+         {"test_nll", trained_longer ? kNaN : mean_of(group, "test_nll").mean},
          {"step_ms", step_ms},
          {"step_ratio", st == groups.end() ? kNaN : step_ms / mean_of(*st, "step_ms_median").mean},
          {"seconds_per_epoch", mean_of(group, "seconds_per_epoch").mean}});
