@@ -1,5 +1,6 @@
 #include "tests/bench/contest.h"
 
+#include <sched.h>
 #include <spawn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -41,6 +42,29 @@ std::vector<std::string> command(const Candidate& candidate) {
   return words;
 }
 
+/// Moves the first thread of a process (0: our own) to a processor; it may leave again.
+void move_to(pid_t process, int processor, const cpu_set_t& allowed) {
+  cpu_set_t only;
+  CPU_ZERO(&only);
+  CPU_SET(processor, &only);
+  sched_setaffinity(process, sizeof only, &only);
+  sched_setaffinity(process, sizeof allowed, &allowed);
+}
+
+/// The job begins on the first processor that we may use, and we leave it for the last one.
+void make_room(pid_t job) {
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+  int first = -1, last = -1;
+  for (int i = 0; i < CPU_SETSIZE; ++i) {
+    if (!CPU_ISSET(i, &allowed)) continue;
+    if (first < 0) first = i;
+    last = i;
+  }
+  move_to(0, last, allowed);
+  move_to(job, first, allowed);
+}
+
 /// The process of one candidate; a socket is its standard input and output.
 class Child {
  public:
@@ -77,6 +101,7 @@ class Child {
   /// So many steps.
   Turn turn(int64_t steps) {
     std::this_thread::sleep_for(kPause);
+    make_room(pid_);
     const std::string request = concat_message(steps, "\n");
     send(socket_, request.data(), request.size(), MSG_NOSIGNAL);  // or no answer comes
     std::string answer;
@@ -113,9 +138,9 @@ std::vector<Timing> measure(const std::vector<Candidate>& candidates, const Roun
   for (const Candidate& candidate : candidates) {
     if (!std::filesystem::exists(program(candidate))) continue;
     children.push_back(std::make_unique<Child>(candidate));
-    children.back()->turn(3);  // builds its tables, touches its memory
-    const double ms = children.back()->turn(3).ms;
-    steps.push_back(std::max<int64_t>(3, std::lround(rounds.turn_ms / ms)));
+    children.back()->turn(4);  // builds its tables, touches its memory
+    const double ms = children.back()->turn(4).ms;
+    steps.push_back(4 * std::max<int64_t>(1, std::lround(rounds.turn_ms / ms / 4)));
     timings.push_back({candidate.name, {}});
   }
   for (int64_t round = 0; round < rounds.count && !interrupted(); ++round) {

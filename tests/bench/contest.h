@@ -3,7 +3,9 @@
 //
 // A few steps of each job, round after round, with a pause before each turn, so that the threads of
 // the one before have stopped waiting actively. A ratio is the median over rounds of two jobs'
-// times in the same round: what slows a whole round down drops out.
+// times in the same round: what slows a whole round down drops out. Every turn begins on the same
+// processor, for on a shared machine one may be slower than another for minutes. Steps go by fours:
+// rebar trains its control variate in one of four.
 #pragma once
 
 #include <string>
