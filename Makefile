@@ -88,8 +88,8 @@ help: ## this list
 	@echo
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo "Settings: REAL=float|double CONFIG=NAME BUILD=DIR CXX= CXXFLAGS= WERROR=1 V=1 JOBS=$(JOBS)"
-	@echo "          PREFIX=$(PREFIX) DESTDIR="
+	@echo "Settings: REAL=float|double CONFIG=asan|asan-kernels BUILD=DIR CXX= CXXFLAGS= WERROR=1 V=1 JOBS=$(JOBS)"
+	@echo "          PREFIX=$(PREFIX) DESTDIR= DEMO_ARGS='$(DEMO_ARGS)'"
 
 all: $(LIB) $(PROGRAMS) ## the library and the example programs, into build/
 
@@ -163,7 +163,7 @@ bench-instructions: ## instructions of a step, counted by callgrind, beside thos
 	+@$(SUBMAKE) $(OUT)/bench
 	@tests/bench/instructions.sh $(OUT)/bench
 
-bench-deps: ## install LibTorch, to be measured against (apt-get)
+bench-deps: ## as root: install LibTorch, to be measured against (apt-get)
 	apt-get install -y --no-install-recommends libtorch-dev
 
 figures: ## the paper's Figure 3, Table 1 and their controls, into build/figures (minutes)

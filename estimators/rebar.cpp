@@ -13,6 +13,10 @@
 // z~ depends on `a` also through the probabilities in its noise; detaching those is the classic
 // mistake (71 % bias on bernoulli4).
 //
+// Training eta and T differentiates all of this once more, which costs as much as the estimate. Two
+// numbers need no gradient from every step: they get one in every `tune_every`th call, as StyleGAN2
+// (Karras et al. 2020) does with its regularisers. g is unbiased whatever they are.
+//
 // With several layers, f's layers above are sampled in the first call and relaxed in the other, at
 // this layer's T, which they take as a constant when T is trained.
 #include "estimators/rebar.h"
@@ -22,6 +26,7 @@
 #include "autodiff/grad.h"
 #include "estimators/control_variate.h"
 #include "estimators/rules.h"
+#include "tensor/math.h"
 
 namespace stflow {
 
@@ -66,14 +71,23 @@ Var RelaxedCost::operator()(const Distribution& q, const Scope& scope, const Cos
 }
 
 Rule rebar(const RebarOptions& options) {
+  CHECK_ARG(options.tune_every >= 1, "rule 'rebar': tune_every must be at least 1, got ",
+            options.tune_every);
   const RelaxedCost relaxed_cost(options, "rebar");
+  const Var calls(Tensor::scalar(0));  // since the last one that trains
   const auto apply = [=](const Distribution& q, const Scope& scope, const Cost& cost, const Var&) {
     const ControlVariate c = [&](const Distribution& here, const Var& z) {
       return relaxed_cost(here, scope, cost, z);
     };
-    return relaxed_control_variate_estimate(q, scope, cost, c, relaxed_cost.parameters);
+    const bool train = options.tune && calls.item() == 0;
+    Var next = calls;
+    fill_(next.mutable_value(), static_cast<real>(std::fmod(calls.item() + 1, options.tune_every)));
+    return relaxed_control_variate_estimate(q, scope, cost, c,
+                                            train ? relaxed_cost.parameters : std::vector<Var>());
   };
-  return {"rebar", apply, relaxed_cost.parameters};
+  Rule rule{.name = "rebar", .apply = apply, .parameters = relaxed_cost.parameters};
+  if (options.tune) rule.buffers = {calls};
+  return rule;
 }
 
 }  // namespace stflow

@@ -41,7 +41,9 @@ const std::vector<RuleInfo>& rule_registry() {
       {"arm", true, false, bits, [](Options) { return arm(); }},
       {"disarm", true, false, bits, [](Options) { return disarm(); }},
       {"rebar", true, false, all,
-       [](Options o) { return rebar({.temperature = o.temperature, .tune = o.tune}); }},
+       [](Options o) {
+         return rebar({.temperature = o.temperature, .tune = o.tune, .tune_every = o.tune_every});
+       }},
       {"relax", true, false, all,
        [](Options o) {
          CHECK_ARG(o.latents > 0, "rule 'relax' needs the number of latents for its network");

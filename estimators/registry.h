@@ -13,6 +13,7 @@ struct RuleOptions {
   int64_t samples = 0;       // draws a node (local rules: default 1; leave-one-out: 4); 0: default
   double temperature = 0.5;  // of the Gumbel rules and of the control variate of rebar and relax
   bool tune = true;          // rebar trains eta and temperature
+  int64_t tune_every = 4;    // in one call of so many
   StOptions st = {};
   MmdOptions mmd = {};
   int64_t inputs = 0;   // width of the context, for the baseline of reinforce-net

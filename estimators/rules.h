@@ -3,8 +3,9 @@
 //
 // A local rule needs the sample and the gradient of the cost at it; `from_local` makes it a rule
 // for expect(). An evaluation rule calls the cost again. Each is derived in the file that bears its
-// name. Notation: a logit, p = sigmoid(a), f the cost of one example, f' = df/dz, score = d log
-// q(z) / d param. To add one: its file, a line here, a row in registry.cpp.
+// name, or its family's: straight_through.cpp (st, none), gumbel.cpp, reinmax.cpp (fini2),
+// reinforce.cpp. Notation: a logit, p = sigmoid(a), f the cost of one example, f' = df/dz, score =
+// d log q(z) / d param. To add one: its file, a line here, a row in registry.cpp.
 #pragma once
 
 #include <memory>
@@ -68,7 +69,8 @@ Rule measure_valued();  // the effect of one more count; Poisson
 struct RebarOptions {
   double temperature = 0.5;  // of the relaxed control variate, > 0
   double eta = 1;            // its scale
-  bool tune = false;  // make eta and log temperature rule.parameters, trained for low variance
+  bool tune = false;       // make eta and log temperature rule.parameters, trained for low variance
+  int64_t tune_every = 4;  // rebar gives these two a gradient in one call of so many, relax in all
 };
 Rule rebar(const RebarOptions& options = {});  // REINFORCE with a relaxed control variate
 /// rebar with network(z), [...,Z] -> [...,1], added to the control variate; all of it is trained. Z

@@ -13,6 +13,7 @@
 #include "examples/common/program.h"
 #include "examples/common/rule_options.h"
 #include "examples/common/vae.h"
+#include "examples/common/words.h"
 #include "tensor/parallel.h"
 
 using namespace stflow;
@@ -60,8 +61,10 @@ void run_campaign(int argc, char** argv) {
   Options options("compare_estimators",
                   "Trains the Bernoulli VAE by several rules from several seeds and compares them. "
                   "What follows -- is passed on to bernoulli_vae: -- --epochs 10 --dataset mnist");
-  options.add("--arch", arch, "all, or names with commas between", "NAMES");
-  options.add("--rule", rule, "all, or names with commas between", "NAMES");
+  options.add("--arch", arch, "all, or with commas between: " + joined(table2_architectures()),
+              "NAMES");
+  options.add("--rule", rule, "all, or with commas between: " + joined(scalable_rules("bernoulli")),
+              "NAMES");
   options.add("--seeds", seeds, "runs of each, from seed 1 on", at_least(1));
   options.add("--jobs", jobs, "runs at a time, each with one thread", at_least(1));
   options.add("--out", out, "directory of the results; what has finished there is kept", "DIR");

@@ -54,7 +54,9 @@ void run_lab(int argc, char** argv) {
   for (const Problem& each : problems()) names.push_back(each.name);
   Options options("estimator_lab", "Compares gradient rules with enumeration on a small problem.");
   options.choice("--problem", name, names, "what is differentiated");
-  options.add("--rule", rule, "all that fit the problem, or names with commas between", "NAMES");
+  options.add("--rule", rule,
+              "all that fit the problem, or names with commas between, such as st,arm,rebar",
+              "NAMES");
   options.add("--draws", draws, "independent estimates by each rule", at_least(2));
   options.add("--train", train, "steps for rules with parameters, before they are judged",
               at_least(0));
@@ -73,7 +75,7 @@ void run_lab(int argc, char** argv) {
   for (const std::string& each : rules) {
     if (interrupted()) break;
     Rng rng(static_cast<uint64_t>(seed));
-    const std::vector<Rule> layers = rules_for(chosen, each);
+    const std::vector<Rule> layers = rules_for(chosen, each, {.tune_every = 1});
     if (!layers[0].parameters.empty()) train_rules(chosen, layers, train, rng);
     const Diagnosis found = diagnose(chosen, layers, draws, rng);
     rows.push_back(row_of(each, found));

@@ -14,6 +14,7 @@
 #include "examples/common/poisson_gan_results.h"
 #include "examples/common/program.h"
 #include "examples/common/progress.h"
+#include "examples/common/words.h"
 #include "tensor/parallel.h"
 
 using namespace stflow;
@@ -37,11 +38,13 @@ void run(int argc, char** argv) {
   Options options("poisson_gan",
                   "Trains the rate of a Poisson law against a critic, by several rules and from "
                   "several seeds: Figure 3 and Table 1 of the paper.");
-  options.add("--rule", rule, "all that fit, or names with commas between", "NAMES");
+  options.add("--rule", rule, "all, or with commas between: " + joined(poisson_gan_rules()),
+              "NAMES");
   options.add("--seed", seed, "the first seed; same seed, same numbers", at_least(0));
   options.add("--seeds", seeds, "runs of each rule, with consecutive seeds", at_least(1));
   add_poisson_gan_options(options, settings);
-  options.flag("--controls", controls, "run also what explains the calm of rule mmd");
+  options.flag("--controls", controls,
+               "run also what explains the calm of rule mmd: steps and starts exchanged");
   options.add("--threads", threads, "runs at a time", between(1, 256));
   options.add("--out", out, "new directory for the results; without it one below runs/", "DIR");
   options.flag("--quiet", quiet, "no progress on standard error");

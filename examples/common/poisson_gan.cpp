@@ -42,7 +42,7 @@ Var critic_loss(const std::string& objective, const Var& on_data, const Var& on_
 
 Rule rule_of(const PoissonGanOptions& o, const std::string& name, uint64_t seed) {
   if (name == "reinforce-mean") return reinforce_mean(o.baseline_decay);
-  RuleOptions settings{.inputs = 1, .latents = 1, .seed = seed};
+  RuleOptions settings{.tune_every = 1, .inputs = 1, .latents = 1, .seed = seed};
   settings.mmd = {.bandwidth = o.bandwidth,
                   .epsilon = o.epsilon,
                   .control_variate = !o.no_control_variate,
@@ -129,7 +129,7 @@ std::vector<double> train_poisson_gan(const PoissonGanOptions& o, const std::str
   Critic critic(o, init_rng);
   optim::Adam adam(critic.net.parameters(), {.lr = o.critic_lr});
   std::vector<Rule> rules{rule_of(o, rule_name, seed)};
-  RuleTrainer rule_trainer(rules, o.critic_lr);
+  RuleTrainer rule_trainer(rules, o.critic_lr, /*tune_every=*/1);
 
   // One row a count, all with the same rate. Enumeration needs no second row, and leave-one-out
   // draws its samples on one.

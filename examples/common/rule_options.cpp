@@ -17,10 +17,12 @@ void add_rule_options(Options& options, RuleChoice& choice, const std::string& l
                "rule st hands the gradient to the logit as it is, not through the probability");
   options.add("--bandwidth", *o.mmd.bandwidth, "of rule mmd's kernel", above(0));
   options.add("--epsilon", o.mmd.epsilon, "step of rule mmd's flow", above(0));
-  options.add("--samples", o.samples, "draws a node, averaged; 0: 4 for leave-one-out, else 1",
+  options.add("--samples", o.samples, "draws at each sampling node; 0: 4 for leave-one-out, else 1",
               at_least(0));
   options.add("--temperature", o.temperature, "of relaxed samples; where rebar and relax start",
               above(0));
+  options.add("--tune-every", o.tune_every,
+              "rebar trains eta and temperature in one step of so many", at_least(1));
   std::vector<std::string> with_samples{"leave-one-out"}, with_temperature{"rebar", "relax"};
   for (const RuleInfo& rule : rule_registry()) {
     if (rule.local) with_samples.push_back(rule.name);
@@ -30,6 +32,7 @@ void add_rule_options(Options& options, RuleChoice& choice, const std::string& l
   options.only_with("--rule", {"mmd"}, {"--bandwidth", "--epsilon"});
   options.only_with("--rule", with_samples, {"--samples"});
   options.only_with("--rule", with_temperature, {"--temperature"});
+  options.only_with("--rule", {"rebar"}, {"--tune-every"});
 }
 
 std::vector<Rule> make_rules(const RuleChoice& choice,
@@ -49,13 +52,16 @@ bool has_relaxed_control_variate(const Rule& rule) {
   return rule.name == "rebar" || rule.name == "relax";
 }
 
-RuleTrainer::RuleTrainer(const std::vector<Rule>& rules, double model_lr) : rules_(rules) {
+RuleTrainer::RuleTrainer(const std::vector<Rule>& rules, double model_lr, int64_t tune_every)
+    : rules_(rules) {
   std::vector<Var> parameters;
   for (const Rule& rule : rules) {
     parameters.insert(parameters.end(), rule.parameters.begin(), rule.parameters.end());
   }
   if (parameters.empty()) return;
-  const double factor = rules[0].name == "relax" ? 0.1 : 10;
+  const double factor = rules[0].name == "relax"   ? 0.1
+                        : rules[0].name == "rebar" ? 10 * static_cast<double>(tune_every)
+                                                   : 10;
   adam_.emplace(parameters, optim::AdamOptions{.lr = model_lr * factor});
 }
 

@@ -14,7 +14,7 @@ namespace stflow {
 
 struct RuleChoice {
   std::string name = "st";  // --rule
-  RuleOptions options;      // --on-logit --bandwidth --epsilon --samples --temperature
+  RuleOptions options;      // --on-logit --bandwidth --epsilon --samples --temperature --tune-every
 };
 
 /// The rules for layers of any size of this law: all but enumeration.
@@ -35,8 +35,10 @@ std::vector<Rule> make_rules(const RuleChoice& choice,
 class RuleTrainer {
  public:
   /// Adam with a learning rate of ten times the model's, or a tenth of it for relax, whose network
-  /// is large (the settings of Grathwohl et al. 2018).
-  RuleTrainer(const std::vector<Rule>& rules, double model_lr);
+  /// is large (the settings of Grathwohl et al. 2018). Where rebar trains in one of several steps,
+  /// each goes as far as so many.
+  RuleTrainer(const std::vector<Rule>& rules, double model_lr,
+              int64_t tune_every = RuleOptions().tune_every);
   /// One step along the gradients that backward() left; sets them back to zero.
   void step();
   void add_to(TrainingState& state);

@@ -38,7 +38,7 @@ struct Vae : nn::Module {
   Var neg_elbo(const Var& v, const Scope& scope, size_t layer = 0) const;
 
   /// How often the rules have evaluated the cost of the top layer for each image in the last
-  /// neg_elbo: when it is trained 1 for straight-through, 4 for ARM in two layers.
+  /// neg_elbo: when it is trained 1 for straight-through, 3 for ARM in two layers.
   int64_t evaluations() const { return evaluations_; }
 
   /// P(x = 1) for sampled images: [count, D].

@@ -95,7 +95,8 @@ void run(int argc, char** argv) {
   add_job_options(options, job);
   options.add("--rounds", rounds.count, "turns of each candidate", at_least(1));
   options.flag("--peers", peers, "also LibTorch, and the matrix products of a step alone");
-  options.add("--picture", picture, "where --case bits or scaling draws its curves: PATH.png",
+  options.add("--picture", picture,
+              "where --case bits or scaling draws its curves: PATH.png (and PATH-points.csv)",
               "PATH");
   options.only_with("--case", {"bits", "scaling"}, {"--picture"});
   options.flag("--json", json, "print one line of JSON");

@@ -8,6 +8,7 @@
 #include "datasets/digits.h"
 #include "examples/common/measure.h"
 #include "examples/common/vae.h"
+#include "examples/common/words.h"
 
 namespace stflow::bench {
 
@@ -27,7 +28,9 @@ void add_job_options(Options& options, Job& job) {
   options.choice("--arch", job.arch, table2_architectures(), "of the VAE");
   options.add("--layers", job.layers, "of its encoder, instead: 784-400-200 has 200 latents",
               "SIZES");
-  options.add("--rule", job.what, "of the VAE's step; what else there is of another kind of job",
+  options.add("--rule", job.what,
+              "of vae-step: rules, with commas between; of op: " + joined(op_names(), ", ") +
+                  "; of data: none, static or dynamic; of products: panels or openblas",
               "NAME");
   options.add("--batch", job.batch, "images a step, or numbers of an op", between(1, 100'000'000));
   options.add("--threads", job.threads, "to compute with", between(1, 64));

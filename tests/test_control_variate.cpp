@@ -1,0 +1,103 @@
+// test_control_variate.cpp - rebar and relax on one layer: their variance, and what trains them.
+#include <doctest/doctest.h>
+
+#include "estimators/control_variate.h"
+#include "nn/nn.h"
+#include "tests/estimator_problems.h"
+
+using namespace stflow;
+using namespace stflow::testing;
+
+namespace {
+
+constexpr bool kDouble = std::is_same_v<real, double>;
+const Cost kBernoulli4 = ignoring_scope(bernoulli4_cost);
+
+}  // namespace
+
+TEST_CASE("rebar: unbiased on bernoulli4 with the known variance") {
+  Rng rng(13);
+  const Moments draws =
+      moments(estimates(rebar(), copies(bernoulli4_logits(), 200'000), kBernoulli4, rng));
+  check_unbiased(draws, bernoulli4_exact());
+  CHECK(draws.trace_variance == doctest::Approx(1.58).epsilon(0.05));
+}
+
+TEST_CASE("rebar, relax: what trains them is the slope of the second moment, on the same draws") {
+  if (!kDouble) return;  // differences of float have no digits
+  Rng random(20);
+  const Tensor u = random.uniform({50, 4}), v = random.uniform({50, 4});
+  const auto check = [&](const Rule& rule) {
+    const auto second_moment = [&] {
+      Rng rng = Rng::replay({u, v});
+      const Tensor draws = estimates(rule, copies(bernoulli4_logits(), 50), kBernoulli4, rng);
+      return double{sum(square(draws)).item()} / 50;
+    };
+    second_moment();
+    std::vector<Tensor> slopes;  // now, for each call adds to them
+    for (const Var& parameter : rule.parameters) slopes.push_back(parameter.grad().clone());
+    for (size_t p = 0; p < slopes.size(); ++p) {
+      const Tensor& slope = slopes[p];
+      Var parameter = rule.parameters[p];
+      real* value = parameter.mutable_value().data();
+      for (int64_t i = 0; i < slope.numel(); i += 7) {
+        const real before = value[i], step = real(1e-6);
+        value[i] = before + step;
+        const double above = second_moment();
+        value[i] = before - step;
+        const double below = second_moment();
+        value[i] = before;
+        CHECK(slope[i] == doctest::Approx((above - below) / (2 * step)).epsilon(1e-5));
+      }
+    }
+  };
+  check(rebar({.temperature = 0.3, .eta = 0.8, .tune = true}));
+  check(relax(control_network(4, 6), {.temperature = 0.3, .eta = 0.8, .tune = true}));
+}
+
+TEST_CASE("rebar: tuned eta and temperature give a lower variance") {
+  const Tensor logits = copies(bernoulli4_logits(), 2'000);
+  Rng rng(14);
+  const Rule rule = rebar({.temperature = 0.5, .eta = 1, .tune = true, .tune_every = 1});
+  REQUIRE(rule.parameters.size() == 2);
+  const double before =
+      moments(estimates(rule, copies(bernoulli4_logits(), 50'000), kBernoulli4, rng))
+          .trace_variance;
+  for (Var parameter : rule.parameters) parameter.zero_grad();
+  for (int step = 0; step < 100; ++step) {
+    estimates(rule, logits, kBernoulli4, rng);
+    for (Var parameter : rule.parameters) {
+      add_scaled_(parameter.mutable_value(), parameter.grad(), real(-.05));
+      parameter.zero_grad();
+    }
+  }
+  const Moments after =
+      moments(estimates(rule, copies(bernoulli4_logits(), 50'000), kBernoulli4, rng));
+  CHECK(after.trace_variance < 0.97 * before);
+  check_unbiased(after, bernoulli4_exact());
+}
+
+TEST_CASE("rebar: eta and temperature get a gradient in every tune_every-th call, first in one") {
+  Rng random(21);
+  const Tensor u = random.uniform({50, 4}), v = random.uniform({50, 4});
+  const Rule always = rebar({.tune = true, .tune_every = 1});
+  const Rule sometimes = rebar({.tune = true, .tune_every = 3});
+  CHECK(sometimes.buffers.size() == 1);  // or a resumed run would train in other calls
+  CHECK(rebar().buffers.empty());
+  const auto call = [&](const Rule& rule) {
+    for (Var parameter : rule.parameters) parameter.zero_grad();
+    Rng rng = Rng::replay({u, v});
+    return estimates(rule, copies(bernoulli4_logits(), 50), kBernoulli4, rng);
+  };
+  for (int i = 0; i < 7; ++i) {
+    CAPTURE(i);
+    check_close(call(sometimes), call(always), 1e-5, 1e-5);  // the estimate is the same
+    for (size_t p = 0; p < 2; ++p) {
+      const Tensor& grad = sometimes.parameters[p].grad();
+      REQUIRE(grad.defined() == (i % 3 == 0));
+      if (grad.defined()) check_close(grad, always.parameters[p].grad(), 1e-6, 1e-6);
+    }
+  }
+  check_contains(message_of([] { rebar({.tune_every = 0}); }),
+                 "rule 'rebar': tune_every must be at least 1, got 0");
+}
