@@ -77,7 +77,12 @@ struct Products {
   int64_t count, m, n, k;
   int64_t a_stride, b_stride;
   bool transpose_a, transpose_b;
+  const real* packed = nullptr;  // op(b) as our own kernel reads it, if it has been packed
 };
+
+Strided strided(const real* data, int64_t width, bool transposed) {
+  return {data, transposed ? 1 : width, transposed ? width : 1};
+}
 
 /// Rows [row, row + rows) and columns [column, column + columns) of product `index`.
 void multiply_panel(const Products& p, int64_t index, int64_t row, int64_t rows, int64_t column,
@@ -87,11 +92,9 @@ void multiply_panel(const Products& p, int64_t index, int64_t row, int64_t rows,
   const real* b = p.b + index * p.b_stride + column * (p.transpose_b ? b_width : 1);
   real* c = p.c + (index * p.m + row) * p.n + column;
   if (has_avx512()) {
-    const auto strided = [](const real* data, int64_t width, bool transposed) {
-      return Strided{data, transposed ? 1 : width, transposed ? width : 1};
-    };
     gemm_avx512(rows, columns, p.k, strided(a, a_width, p.transpose_a),
-                strided(b, b_width, p.transpose_b), p.bias ? p.bias + column : nullptr, c, p.n);
+                strided(b, b_width, p.transpose_b), p.packed, p.bias ? p.bias + column : nullptr, c,
+                p.n);
     return;
   }
   if (p.k > 0) {
@@ -107,7 +110,7 @@ void multiply_panel(const Products& p, int64_t index, int64_t row, int64_t rows,
   }
 }
 
-void multiply(const Products& p) {
+void multiply(Products p) {
   if (p.count == 0 || p.m == 0 || p.n == 0) return;
   for (const int64_t size : {p.m, p.n, p.k}) {
     CHECK_ARG(size <= std::numeric_limits<blasint>::max(), "[matmul] a matrix extent of ", size,
@@ -121,6 +124,11 @@ void multiply(const Products& p) {
     return std::min(extent, round_up(panel * extent / panels, kPanelMultiple));
   };
   const int64_t grain = std::max<int64_t>(1, static_cast<int64_t>(kPanelFlops / (flops + 1)));
+  Tensor packed;  // once for all panels of rows, where each would do it again
+  if (has_avx512() && p.transpose_b && p.count == 1 && p.m >= p.n && panels > 1) {
+    packed = packed_columns(strided(p.b, p.k, true), p.k, p.n);
+    p.packed = packed.data();
+  }
 
   parallel_for(p.count * panels, grain, [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {

@@ -6,6 +6,7 @@
 #include <cassert>
 #include <utility>
 
+#include "tensor/parallel.h"
 #include "tensor/simd.h"
 #include "tensor/transpose.h"
 
@@ -83,11 +84,25 @@ constexpr auto kTileFunctions = tile_functions(std::make_index_sequence<kTileRow
 
 }  // namespace
 
+Tensor packed_columns(const Strided& b, int64_t k, int64_t n) {
+  const int64_t blocks = (n + kTileColumns - 1) / kTileColumns;
+  Tensor packed({blocks, k, kTileColumns});
+  const int64_t grain = std::max<int64_t>(1, kElementwiseGrain / (k * kTileColumns + 1));
+  parallel_for(blocks, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t block = begin; block < end; ++block) {
+      const int64_t column = block * kTileColumns;
+      transpose_to(b.data + column * b.column, b.column, std::min(kTileColumns, n - column), k,
+                   packed.data() + column * k, kTileColumns);
+    }
+  });
+  return packed;
+}
+
 void gemm_avx512(int64_t m, int64_t n, int64_t k, const Strided& a, const Strided& b,
-                 const real* bias, real* c, int64_t c_row) {
+                 const real* packed, const real* bias, real* c, int64_t c_row) {
   assert(has_avx512() && (b.row == 1 || b.column == 1));  // so real is float here
-  Tensor packed;
-  if (b.column != 1) packed = Tensor({k, kTileColumns});
+  Tensor block;
+  if (b.column != 1 && packed == nullptr) block = Tensor({k, kTileColumns});
   for (int64_t column = 0; column < n; column += kTileColumns) {
     const int64_t columns = std::min(kTileColumns, n - column);
     const int64_t vectors = (columns + kLanes - 1) / kLanes;
@@ -102,8 +117,8 @@ void gemm_avx512(int64_t m, int64_t n, int64_t k, const Strided& a, const Stride
               .c_row = c_row,
               .last = static_cast<__mmask16>(0xffff >> (vectors * kLanes - columns))};
     if (b.column != 1) {
-      transpose_to(tile.b, b.column, columns, k, packed.data(), kTileColumns);
-      tile.b = packed.data();
+      if (packed == nullptr) transpose_to(tile.b, b.column, columns, k, block.data(), kTileColumns);
+      tile.b = packed ? packed + column * k : block.data();
       tile.b_row = kTileColumns;
     }
     for (int64_t row = 0; row < m; row += kTileRows) {
@@ -128,8 +143,10 @@ void gemm_avx512(int64_t m, int64_t n, int64_t k, const Strided& a, const Stride
 
 #else
 
-void gemm_avx512(int64_t, int64_t, int64_t, const Strided&, const Strided&, const real*, real*,
-                 int64_t) {}
+Tensor packed_columns(const Strided&, int64_t, int64_t) { return {}; }
+
+void gemm_avx512(int64_t, int64_t, int64_t, const Strided&, const Strided&, const real*,
+                 const real*, real*, int64_t) {}
 
 #endif
 
