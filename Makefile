@@ -53,10 +53,11 @@ object    = $(patsubst %.cpp,$(OUT)/obj/%.o,$(1))
 # Flags. -ffp-contract=off: the same bits on every processor. The two -fno-... let loops vectorise
 # without the liberties of -ffast-math. -Wno-restrict: g++ 12 has false alarms (bug 105651).
 OPTIMISE := -O3
-# Tests take long to compile, not to run.
+# Tests take long to compile, not to run; under the sanitizers so does what programs share.
 OPTIMISE_TESTS := -O1
 ifneq ($(filter asan%,$(CONFIG)),)
-  OPTIMISE_TESTS := -O0
+  OPTIMISE_TESTS  := -O0 -fno-sanitize=undefined
+  OPTIMISE_COMMON := -O0
   OPTIMISE := -O1 -g1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 endif
 BLAS_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags openblas 2>/dev/null))
@@ -114,7 +115,8 @@ deps: ## install the packages that are missing (apt-get)
 $(OUT)/obj/%.o: %.cpp $(OUT)/flags
 	@mkdir -p $(@D)
 	$(call say,CXX,$<$(CONFIG:%= [%]))
-	$(Q)$(COMPILE) $(if $(filter tests/test_%,$<),$(OPTIMISE_TESTS)) -MMD -MP -c $< -o $@
+	$(Q)$(COMPILE) $(if $(filter tests/test_%,$<),$(OPTIMISE_TESTS)) \
+	  $(if $(filter examples/common/%,$<),$(OPTIMISE_COMMON)) -MMD -MP -c $< -o $@
 
 $(LIB): $(call object,$(LIB_SRC)) $(OUT)/objects
 $(COMMON): $(call object,$(COMMON_SRC)) $(OUT)/objects
