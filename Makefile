@@ -2,8 +2,8 @@
 #
 # Sources are found by their folder: a new .cpp needs no line here, except in TEST_NAMES if it tests
 # AVX-512. A configuration is built into a folder of its own: build/ (float), build/double
-# (REAL=double), build/asan and build/asan-kernels (CONFIG=); all of it is compiled again when the
-# flags change.
+# (REAL=double), build/asan, build/asan-kernels and, by clang, build/tsan (CONFIG=); all of it is
+# compiled again when the flags change.
 
 VERSION := 0.1.0
 
@@ -33,14 +33,19 @@ ifeq ($(CONFIG),asan-kernels)
   LAYERS     := tensor
   TEST_NAMES := blas gemm sparse
 endif
+# Of tsan what several threads do
+ifeq ($(CONFIG),tsan)
+  TEST_NAMES := threads parallel tensor var grad rng math reduce layout blas gemm sparse optim batches digits
+endif
 files     = $(sort $(wildcard $(1)))
 LIB_SRC  := $(call files,$(LAYERS:%=%/*.cpp))
 LIB_HDR  := $(call files,$(LAYERS:%=%/*.h))
-COMMON_SRC  := $(if $(filter nn,$(LAYERS)),$(call files,examples/common/*.cpp))
+COMMON_SRC  := $(if $(filter asan-kernels tsan,$(CONFIG)),,$(call files,examples/common/*.cpp))
 PROGRAM_SRC := $(call files,examples/*.cpp)
 TEST_SRC := tests/main.cpp $(call files,$(TEST_NAMES:%=tests/test_%.cpp))
 BENCH_SRC := $(call files,tests/bench/*.cpp)
-CPP      := $(LIB_SRC) $(COMMON_SRC) $(PROGRAM_SRC) $(TEST_SRC) $(BENCH_SRC)
+RACE_SRC := tests/planted_race.cpp
+CPP      := $(LIB_SRC) $(COMMON_SRC) $(PROGRAM_SRC) $(TEST_SRC) $(BENCH_SRC) $(RACE_SRC)
 HEADERS  := $(LIB_HDR) $(call files,examples/common/*.h tests/*.h tests/bench/*.h)
 SOURCES  := $(CPP) $(HEADERS) $(call files,tests/install/*.cpp)
 
@@ -60,6 +65,11 @@ ifneq ($(filter asan%,$(CONFIG)),)
   OPTIMISE_COMMON := -O0
   OPTIMISE := -O1 -g1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 endif
+# g++ cannot follow what OpenMP's library does between threads.
+ifeq ($(CONFIG),tsan)
+  CXX := clang++
+  OPTIMISE := -O1 -g1 -fsanitize=thread
+endif
 BLAS_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags openblas 2>/dev/null))
 BLAS_LIBS   := $(shell pkg-config --libs openblas 2>/dev/null || echo -lopenblas)
 LIBS        := $(strip $(BLAS_LIBS)) -lz -fopenmp
@@ -75,11 +85,11 @@ say = @$(if $(V),:,printf '  %-5s %s\n' '$(1)' '$(2)')
 # The targets for users build in a make of their own, with all processors unless the caller chose a
 # -j. They run one after another, so that no two of these write the same file.
 SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
-ifneq ($(filter demo test bench bench-scaling bench-instructions figures table2 smoke asan,$(MAKECMDGOALS)),)
+ifneq ($(filter demo test bench bench-scaling bench-instructions figures table2 smoke asan tsan,$(MAKECMDGOALS)),)
 .NOTPARALLEL:
 endif
 
-.PHONY: help all demo test deps bench bench-deps bench-instructions bench-scaling figures table2 mnist smoke asan headers \
+.PHONY: help all demo test deps bench bench-deps bench-instructions bench-scaling figures table2 mnist smoke asan tsan headers \
   layers format format-check tidy install uninstall clean tests FORCE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
@@ -144,6 +154,10 @@ $(TESTS): $(call object,$(TEST_SRC)) $(COMMON) $(LIB) $(OUT)/objects
 	$(call say,LINK,$@)
 	$(Q)$(LINK) $(filter %.o,$^) $(COMMON) $(LIB) $(LIBS) -o $@
 
+$(OUT)/planted_race: $(call object,$(RACE_SRC)) $(LIB)
+	$(call say,LINK,$@)
+	$(Q)$(LINK) $^ $(LIBS) -o $@
+
 # Two files that change only when their text does: what depends on them is then made again.
 $(OUT)/flags: export TEXT = $(COMPILE)
 $(OUT)/objects: export TEXT = $(CPP)
@@ -201,6 +215,10 @@ asan: ## every test under the address, leak and undefined-behaviour sanitizers
 	+@$(SUBMAKE) REAL=double CONFIG=asan tests
 	+@$(SUBMAKE) REAL=float CONFIG=asan-kernels tests
 	@tests/run.sh suite '$(BUILD)/asan' '$(BUILD)/asan-kernels'
+
+tsan: ## what threads do together, under the thread sanitizer (clang); a planted race must be found
+	+@$(SUBMAKE) REAL=float CONFIG=tsan tests '$(BUILD)/tsan/planted_race'
+	@tests/run.sh tsan '$(BUILD)/tsan'
 
 headers: $(HEADERS:%=$(OUT)/headers/%.ok) ## does each header compile on its own?
 

@@ -81,7 +81,9 @@ void Module::set_path(const std::string& path) {
 void Module::collect(const std::string& prefix,
                      std::vector<std::pair<std::string, Var>>& found) const {
   for (const auto& [name, parameter] : parameters_) {
-    const auto is_same = [&](const auto& entry) { return entry.second.node() == parameter.node(); };
+    const auto is_same = [&parameter = parameter](const auto& entry) {
+      return entry.second.node() == parameter.node();
+    };
     if (std::ranges::none_of(found, is_same)) found.emplace_back(prefix + name, parameter);
   }
   for (const auto& [name, child] : children_) child->collect(prefix + name + ".", found);

@@ -38,6 +38,8 @@ inline __attribute__((always_inline)) void transpose_with(const real* from, int6
                                                           int64_t rows, int64_t columns, real* to,
                                                           int64_t to_stride) {
   using Vec = typename Width::Vec;
+  // Again, since clang forgets it of a type that comes out of a template.
+  using Unaligned __attribute__((aligned(alignof(real)), may_alias)) = Vec;
   constexpr int n = sizeof(Vec) / sizeof(real);
   const int64_t whole_rows = rows / n * n, whole_columns = columns / n * n;
   for (int64_t j = 0; j < whole_columns; j += n) {
@@ -45,10 +47,11 @@ inline __attribute__((always_inline)) void transpose_with(const real* from, int6
       Vec square[n];
 #pragma GCC unroll 16
       for (int r = 0; r < n; ++r)
-        square[r] = *reinterpret_cast<const Vec*>(from + (i + r) * from_stride + j);
+        square[r] = *reinterpret_cast<const Unaligned*>(from + (i + r) * from_stride + j);
       transpose_square<Width>(square);
 #pragma GCC unroll 16
-      for (int r = 0; r < n; ++r) *reinterpret_cast<Vec*>(to + (j + r) * to_stride + i) = square[r];
+      for (int r = 0; r < n; ++r)
+        *reinterpret_cast<Unaligned*>(to + (j + r) * to_stride + i) = square[r];
     }
     for (int64_t i = whole_rows; i < rows; ++i) {
       for (int64_t k = j; k < j + n; ++k) to[k * to_stride + i] = from[i * from_stride + k];

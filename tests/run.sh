@@ -2,6 +2,7 @@
 # run.sh all BUILD    - every test of `make test`, which has built before: the suite in float and
 #                       double, an installed copy, the code in README.md, command lines (cli.sh).
 # run.sh suite DIR... - these suites alone.
+# run.sh tsan DIR     - the suite of a build for the thread sanitizer, and a race that it must find.
 # Run from the project root. The last line is "N passed, N failed"; the exit code is 1 if any failed.
 set -u
 cxx=${CXX:-g++} make=${MAKE:-make}
@@ -97,8 +98,22 @@ readme() {  # PREFIX
   [ "$count" -gt 0 ] || result 1 "README.md has no program"
 }
 
+# The warning and not the exit code says that a race was found, and where.
+planted_race() {  # DIR
+  "$1/planted_race" > "$scratch/log" 2>&1
+  grep -q 'WARNING: ThreadSanitizer: data race' "$scratch/log" && grep -q 'SUMMARY.*/planted_race\.cpp' "$scratch/log" ||
+    { cat "$scratch/log"; false; }
+  result $? "the planted race is found"
+}
+
 case $1 in
   suite) for dir in "${@:2}"; do suite "$dir"; done ;;
+  tsan)
+    # Memory that OpenMP's and BLAS's libraries touch is theirs; what threads do with it in between, archer says.
+    export TSAN_OPTIONS=ignore_noninstrumented_modules=1
+    suite "$2"
+    planted_race "$2"
+    ;;
   all)
     suite "$2"
     suite "$2/double"

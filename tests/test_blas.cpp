@@ -48,7 +48,8 @@ TEST_CASE("matmul: equals the plain sum of products for all transposes and shape
   const std::vector<std::array<int64_t, 3>> sizes = {
       // M, N, K
       {1, 1, 1}, {3, 5, 2}, {1, 7, 4}, {7, 1, 4}, {17, 33, 9}, {300, 290, 120}, {40, 700, 300}};
-  for (const auto& [m, n, k] : sizes) {
+  for (const std::array<int64_t, 3>& size : sizes) {
+    const int64_t m = size[0], n = size[1], k = size[2];
     for (const bool ta : {false, true}) {
       for (const bool tb : {false, true}) {
         CAPTURE(m);

@@ -125,10 +125,10 @@ TEST_CASE("slice: takes a range of positions of any axis") {
       }
     }
   }
-  for (const auto& [begin, end] : {std::pair(-1, 2), std::pair(2, 5), std::pair(3, 2)}) {
-    check_contains(
-        message_of([&] { slice(x, 1, begin, end); }),
-        concat_message("[slice] range ", begin, "..", end, " does not fit axis 1 of [3,4,5]"));
+  for (const auto& range : {std::pair(-1, 2), std::pair(2, 5), std::pair(3, 2)}) {
+    check_contains(message_of([&] { slice(x, 1, range.first, range.second); }),
+                   concat_message("[slice] range ", range.first, "..", range.second,
+                                  " does not fit axis 1 of [3,4,5]"));
   }
 }
 

@@ -20,7 +20,12 @@ using namespace stflow::testing;
 
 namespace {
 
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__has_feature)  // clang's way to say it
+#define SANITIZED_BY_CLANG __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+#else
+#define SANITIZED_BY_CLANG 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || SANITIZED_BY_CLANG
 constexpr bool kSanitized = true;
 #else
 constexpr bool kSanitized = false;
