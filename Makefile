@@ -44,8 +44,8 @@ COMMON_SRC  := $(if $(filter asan-kernels tsan,$(CONFIG)),,$(call files,examples
 PROGRAM_SRC := $(call files,examples/*.cpp)
 TEST_SRC := tests/main.cpp $(call files,$(TEST_NAMES:%=tests/test_%.cpp))
 BENCH_SRC := $(call files,tests/bench/*.cpp)
-RACE_SRC := tests/planted_race.cpp
-CPP      := $(LIB_SRC) $(COMMON_SRC) $(PROGRAM_SRC) $(TEST_SRC) $(BENCH_SRC) $(RACE_SRC)
+TOOL_SRC := tests/planted_race.cpp tests/fault_shim.cpp
+CPP      := $(LIB_SRC) $(COMMON_SRC) $(PROGRAM_SRC) $(TEST_SRC) $(BENCH_SRC) $(TOOL_SRC)
 HEADERS  := $(LIB_HDR) $(call files,examples/common/*.h tests/*.h tests/bench/*.h)
 SOURCES  := $(CPP) $(HEADERS) $(call files,tests/install/*.cpp)
 
@@ -85,11 +85,11 @@ say = @$(if $(V),:,printf '  %-5s %s\n' '$(1)' '$(2)')
 # The targets for users build in a make of their own, with all processors unless the caller chose a
 # -j. They run one after another, so that no two of these write the same file.
 SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
-ifneq ($(filter demo test bench bench-scaling bench-instructions figures table2 smoke asan tsan,$(MAKECMDGOALS)),)
+ifneq ($(filter demo test bench bench-scaling bench-instructions figures table2 smoke asan tsan faults,$(MAKECMDGOALS)),)
 .NOTPARALLEL:
 endif
 
-.PHONY: help all demo test deps bench bench-deps bench-instructions bench-scaling figures table2 mnist smoke asan tsan headers \
+.PHONY: help all demo test deps bench bench-deps bench-instructions bench-scaling figures table2 mnist smoke asan tsan faults headers \
   layers format format-check tidy install uninstall clean tests FORCE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
@@ -154,9 +154,13 @@ $(TESTS): $(call object,$(TEST_SRC)) $(COMMON) $(LIB) $(OUT)/objects
 	$(call say,LINK,$@)
 	$(Q)$(LINK) $(filter %.o,$^) $(COMMON) $(LIB) $(LIBS) -o $@
 
-$(OUT)/planted_race: $(call object,$(RACE_SRC)) $(LIB)
+$(OUT)/planted_race: $(OUT)/obj/tests/planted_race.o $(LIB)
 	$(call say,LINK,$@)
 	$(Q)$(LINK) $^ $(LIBS) -o $@
+
+$(OUT)/fault_shim.so: tests/fault_shim.cpp $(OUT)/flags
+	$(call say,CXX,$<)
+	$(Q)$(COMPILE) -fno-openmp -shared -fPIC $< -o $@
 
 # Two files that change only when their text does: what depends on them is then made again.
 $(OUT)/flags: export TEXT = $(COMPILE)
@@ -219,6 +223,10 @@ asan: ## every test under the address, leak and undefined-behaviour sanitizers
 tsan: ## what threads do together, under the thread sanitizer (clang); a planted race must be found
 	+@$(SUBMAKE) REAL=float CONFIG=tsan tests '$(BUILD)/tsan/planted_race'
 	@tests/run.sh tsan '$(BUILD)/tsan'
+
+faults: ## every call that changes files fails, or kills, in turn (minutes; SHORT=1: some of them)
+	+@$(SUBMAKE) REAL=float CONFIG= all '$(BUILD)/fault_shim.so'
+	@tests/faults.sh '$(BUILD)' $(if $(SHORT),13)
 
 headers: $(HEADERS:%=$(OUT)/headers/%.ok) ## does each header compile on its own?
 

@@ -78,7 +78,6 @@ Campaign::Campaign(const std::string& out, const std::vector<std::string>& argum
                                             "' is not empty, and no comparison is "
                                             "in it; hint: name a new directory"));
   }
-  fs::create_directories(path("cells"));
   lock_ = take_lock(path("campaign.lock"), /*inherited=*/true);
   if (!lock_) {
     throw std::runtime_error(
@@ -86,6 +85,7 @@ Campaign::Campaign(const std::string& out, const std::vector<std::string>& argum
                        "in '",
                        out, "'; hint: wait for it, or name another directory"));
   }
+  fs::create_directories(path("cells"));  // not before the lock, by which a comparison is known
   const Record record{{"arguments", joined(same)}};
   const auto has_begun = [](const fs::directory_entry& cell) {
     return fs::exists(cell.path() / "config.json");
