@@ -2,7 +2,7 @@
 #
 # Sources are found by their folder: a new .cpp needs no line here, except in TEST_NAMES if it tests
 # AVX-512. A configuration is built into a folder of its own: build/ (float), build/double
-# (REAL=double), build/asan, build/asan-kernels and, by clang, build/tsan (CONFIG=); all of it is
+# (REAL=double), build/asan, build/asan-kernels and, by clang, build/tsan and build/fuzz (CONFIG=); all of it is
 # compiled again when the flags change.
 
 VERSION := 0.1.0
@@ -45,18 +45,21 @@ PROGRAM_SRC := $(call files,examples/*.cpp)
 TEST_SRC := tests/main.cpp $(call files,$(TEST_NAMES:%=tests/test_%.cpp))
 BENCH_SRC := $(call files,tests/bench/*.cpp)
 TOOL_SRC := tests/planted_race.cpp tests/fault_shim.cpp
-CPP      := $(LIB_SRC) $(COMMON_SRC) $(PROGRAM_SRC) $(TEST_SRC) $(BENCH_SRC) $(TOOL_SRC)
-HEADERS  := $(LIB_HDR) $(call files,examples/common/*.h tests/*.h tests/bench/*.h)
+FUZZ_SRC := $(call files,tests/fuzz/*.cpp)
+CPP      := $(LIB_SRC) $(COMMON_SRC) $(PROGRAM_SRC) $(TEST_SRC) $(BENCH_SRC) $(TOOL_SRC) $(FUZZ_SRC)
+HEADERS  := $(LIB_HDR) $(call files,examples/common/*.h tests/*.h tests/bench/*.h tests/fuzz/*.h)
 SOURCES  := $(CPP) $(HEADERS) $(call files,tests/install/*.cpp)
 
 LIB      := $(OUT)/libstflow.a
 COMMON   := $(if $(COMMON_SRC),$(OUT)/libcommon.a)
 PROGRAMS := $(PROGRAM_SRC:examples/%.cpp=$(OUT)/%)
 TESTS    := $(OUT)/tests
+FUZZERS  := $(FUZZ_SRC:tests/fuzz/%.cpp=$(OUT)/%)
 object    = $(patsubst %.cpp,$(OUT)/obj/%.o,$(1))
 
 # Flags. -ffp-contract=off: the same bits on every processor. The two -fno-... let loops vectorise
-# without the liberties of -ffast-math. -Wno-restrict: g++ 12 has false alarms (bug 105651).
+# without the liberties of -ffast-math. -Wno-restrict: g++ 12 has false alarms (bug 105651);
+# -Wno-pass-failed: clang without optimisation does not vectorise what is marked.
 OPTIMISE := -O3
 # Tests take long to compile, not to run; under the sanitizers so does what programs share.
 OPTIMISE_TESTS := -O1
@@ -70,12 +73,17 @@ ifeq ($(CONFIG),tsan)
   CXX := clang++
   OPTIMISE := -O1 -g1 -fsanitize=thread
 endif
+ifeq ($(CONFIG),fuzz)
+  CXX := clang++
+  OPTIMISE := -O1 -g1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
+    -fno-sanitize-recover=all
+endif
 BLAS_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags openblas 2>/dev/null))
 BLAS_LIBS   := $(shell pkg-config --libs openblas 2>/dev/null || echo -lopenblas)
 LIBS        := $(strip $(BLAS_LIBS)) -lz -fopenmp
 COMPILE = $(strip $(CXX) -std=c++20 $(OPTIMISE) -fopenmp -ffp-contract=off -fno-math-errno \
   -fno-trapping-math -Wall -Wextra -Wshadow -Wpedantic \
-  $(if $(findstring clang,$(CXX)),,-Wno-restrict) $(if $(WERROR),-Werror) -I. $(BLAS_CFLAGS) \
+  $(if $(findstring clang,$(CXX)),-Wno-pass-failed,-Wno-restrict) $(if $(WERROR),-Werror) -I. $(BLAS_CFLAGS) \
   -DSTFLOW_REAL=$(REAL) -DSTFLOW_VERSION=\"$(VERSION)\" $(CXXFLAGS))
 LINK = $(CXX) $(OPTIMISE) $(CXXFLAGS) $(LDFLAGS)
 
@@ -85,11 +93,11 @@ say = @$(if $(V),:,printf '  %-5s %s\n' '$(1)' '$(2)')
 # The targets for users build in a make of their own, with all processors unless the caller chose a
 # -j. They run one after another, so that no two of these write the same file.
 SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
-ifneq ($(filter demo test bench bench-scaling bench-instructions figures table2 smoke asan tsan faults,$(MAKECMDGOALS)),)
+ifneq ($(filter demo test bench bench-scaling bench-instructions figures table2 smoke asan tsan faults fuzz,$(MAKECMDGOALS)),)
 .NOTPARALLEL:
 endif
 
-.PHONY: help all demo test deps bench bench-deps bench-instructions bench-scaling figures table2 mnist smoke asan tsan faults headers \
+.PHONY: help all demo test deps bench bench-deps bench-instructions bench-scaling figures table2 mnist smoke asan tsan faults fuzz fuzzers headers \
   layers format format-check tidy install uninstall clean tests FORCE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
@@ -162,6 +170,12 @@ $(OUT)/fault_shim.so: tests/fault_shim.cpp $(OUT)/flags
 	$(call say,CXX,$<)
 	$(Q)$(COMPILE) -fno-openmp -shared -fPIC $< -o $@
 
+fuzzers: $(FUZZERS)
+
+$(FUZZERS): $(OUT)/%: $(OUT)/obj/tests/fuzz/%.o $(COMMON) $(LIB)
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -fsanitize=fuzzer $^ $(LIBS) -o $@
+
 # Two files that change only when their text does: what depends on them is then made again.
 $(OUT)/flags: export TEXT = $(COMPILE)
 $(OUT)/objects: export TEXT = $(CPP)
@@ -227,6 +241,11 @@ tsan: ## what threads do together, under the thread sanitizer (clang); a planted
 faults: ## every call that changes files fails, or kills, in turn (minutes; SHORT=1: some of them)
 	+@$(SUBMAKE) REAL=float CONFIG= all '$(BUILD)/fault_shim.so'
 	@tests/faults.sh '$(BUILD)' $(if $(SHORT),13)
+
+SECONDS := 60
+fuzz: ## files that nobody wrote, under the sanitizers, SECONDS=60 for each of the readers (clang)
+	+@$(SUBMAKE) REAL=float CONFIG=fuzz fuzzers
+	@tests/fuzz/run.sh '$(BUILD)/fuzz' '$(SECONDS)'
 
 headers: $(HEADERS:%=$(OUT)/headers/%.ok) ## does each header compile on its own?
 
