@@ -28,6 +28,7 @@ using stflow::testing::message_of;
 using stflow::testing::Printed;
 using stflow::testing::printed_by;
 using stflow::testing::TempDir;
+using stflow::testing::written_to_2_by;
 
 namespace {
 
@@ -257,13 +258,17 @@ TEST_CASE("resume: Ctrl-C saves, says how to resume, and leaves a run that goes 
     const auto interrupt_at = [&](int64_t step) {
       if (step == at) std::raise(SIGINT);
     };
-    const Printed printed = printed_by([&] {
-      code = run_main(0, nullptr, [&](int, char**) {
-        interrupt_at(0);
-        Small({"--out", out.c_str(), "--no-plots"}).train(interrupt_at);
+    Printed printed;
+    const std::string message = written_to_2_by([&] {
+      printed = printed_by([&] {
+        code = run_main(0, nullptr, [&](int, char**) {
+          interrupt_at(0);
+          Small({"--out", out.c_str(), "--no-plots"}).train(interrupt_at);
+        });
       });
     });
     CHECK(code == 130);
+    check_contains(message, "finishing this step, then saving");
     check_contains(printed.err, "stopped; continue with: small --resume '", "/it'\\''s run ");
     printed_by([&] { code = run_main(0, nullptr, [&](int, char**) { resume(out); }); });
     CHECK(code == 0);

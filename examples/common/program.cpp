@@ -1,9 +1,10 @@
 // program.cpp - the frame around a program: signals, exceptions to exit codes, spelling help.
 //
-// The signal handler sets a number and gives the signals back to the system, nothing else: the loop
-// that looks at interrupted() does the rest.
+// The signal handlers set a number, nothing else: the loop that looks at interrupted() does the
+// rest.
 #include "examples/common/program.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,12 +21,38 @@ std::atomic<int> caught_signal = 0;
 static_assert(std::atomic<int>::is_always_lock_free);  // or a signal handler could not use it
 
 extern "C" void on_signal(int signal_number) {
-  caught_signal = signal_number;
-  std::signal(SIGINT, SIG_DFL);
-  std::signal(SIGTERM, SIG_DFL);
-  std::signal(SIGHUP, SIG_DFL);
-  constexpr char text[] = "\nstopping as soon as nothing is lost by it (once more: at once)\n";
+  const int before = caught_signal.exchange(signal_number);
+  if (before != 0 && before != SIGPIPE) {  // the second one kills
+    std::signal(signal_number, SIG_DFL);
+    std::raise(signal_number);
+    return;
+  }
+  constexpr char text[] = "\nfinishing this step, then saving; Ctrl-C again quits at once\n";
   [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
+}
+
+/// Nobody reads what we print any more: the same as Ctrl-C, but for the message.
+extern "C" void on_broken_pipe(int) {
+  int none = 0;
+  caught_signal.compare_exchange_strong(none, SIGPIPE);
+}
+
+/// A signal that whoever started us had ignored, as nohup and `command &` in a script do, stays so.
+void handle(int signal_number, void (*handler)(int)) {
+  struct sigaction before {};
+  sigaction(signal_number, nullptr, &before);
+  if (before.sa_handler != SIG_IGN) std::signal(signal_number, handler);
+}
+
+/// Gives the numbers 0 to 2, where they are closed, to what can neither be read (0) nor written (1,
+/// 2): or the next file that is opened has that number, and messages end up in it.
+void reserve_standard_streams() {
+  for (int number = STDIN_FILENO; number <= STDERR_FILENO; ++number) {
+    if (fcntl(number, F_GETFD) == -1 &&
+        open("/dev/null", number == STDIN_FILENO ? O_WRONLY : O_RDONLY) != number) {
+      throw std::runtime_error("a standard stream is closed, and /dev/null cannot be opened");
+    }
+  }
 }
 
 int report(int code, const std::string& message) {
@@ -53,11 +80,11 @@ size_t edit_distance(const std::string& a, const std::string& b) {
 
 int run_main(int argc, char** argv, const std::function<void(int, char**)>& body) {
   caught_signal = 0;
-  std::signal(SIGINT, on_signal);
-  std::signal(SIGTERM, on_signal);
-  if (std::signal(SIGHUP, on_signal) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);  // nohup
-  std::signal(SIGPIPE, SIG_DFL);  // a reader that has left, as in `... | head`, ends us quietly
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) handle(number, on_signal);
+  handle(SIGPIPE, on_broken_pipe);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file larger than `ulimit -f` is an error of writing
   try {
+    reserve_standard_streams();
     body(argc, argv);
   } catch (const Finished&) {
     // --help and --version end here
@@ -71,7 +98,7 @@ int run_main(int argc, char** argv, const std::function<void(int, char**)>& body
     return report(1, error.what());
   }
   std::cout.flush();
-  if (!std::cout) return report(1, "cannot write to standard output");
+  if (!std::cout && caught_signal != SIGPIPE) return report(1, "cannot write to standard output");
   return caught_signal == 0 ? 0 : 128 + caught_signal;
 }
 

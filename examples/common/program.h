@@ -1,8 +1,9 @@
 // program.h - what every program does around its work: exit codes, error messages, Ctrl-C.
 //
 // main() is one line: `return run_main(argc, argv, train);`. Exit codes: 0 done, 1 run-time or data
-// error, 2 wrong usage, 3 diverged, 130 stopped by Ctrl-C (143 by SIGTERM) after saving. Messages
-// go to standard error and begin with "error: ".
+// error, 2 wrong usage, 3 diverged, 130 stopped by Ctrl-C (143 by SIGTERM, 141 when the reader of
+// its output has left, as in `... | head`) after saving. Messages go to standard error and begin
+// with "error: ".
 #pragma once
 
 #include <functional>
@@ -26,8 +27,10 @@ struct Diverged : std::runtime_error {
 /// Nothing left to do, as after --help: exit code 0.
 struct Finished {};
 
-/// Calls body(argc, argv) and returns the exit code of the program. From here on the first SIGINT
-/// or SIGTERM only makes interrupted() true, the second one kills.
+/// Calls body(argc, argv) and returns the exit code of the program. From here on the first SIGINT,
+/// SIGTERM or SIGHUP only makes interrupted() true, the second one kills, and SIGPIPE makes it true
+/// without a word; those that were ignored before stay ignored. SIGXFSZ is ignored: writing fails.
+/// Standard streams that are closed are taken by /dev/null, such that using them still fails.
 int run_main(int argc, char** argv, const std::function<void(int, char**)>& body);
 
 /// Has the user asked us to stop? A training loop looks after each batch, then ends as usual, so
