@@ -65,8 +65,8 @@ void run_campaign(int argc, char** argv) {
               "NAMES");
   options.add("--rule", rule, "all, or with commas between: " + joined(scalable_rules("bernoulli")),
               "NAMES");
-  options.add("--seeds", seeds, "runs of each, from seed 1 on", at_least(1));
-  options.add("--jobs", jobs, "runs at a time, each with one thread", at_least(1));
+  options.add("--seeds", seeds, "runs of each, from seed 1 on", between(1, kMostSeeds));
+  options.add("--jobs", jobs, "runs at a time, each with one thread", between(1, kMostThreads));
   options.add("--out", out, "directory of the results; what has finished there is kept", "DIR");
   options.flag("--published", report.published, "print the paper's Table 2 beside the results");
   options.flag("--json", report.json, "print one line of JSON");

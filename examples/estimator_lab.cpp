@@ -57,10 +57,10 @@ void run_lab(int argc, char** argv) {
   options.add("--rule", rule,
               "all that fit the problem, or names with commas between, such as st,arm,rebar",
               "NAMES");
-  options.add("--draws", draws, "independent estimates by each rule", at_least(2));
+  options.add("--draws", draws, "independent estimates by each rule", between(2, kMostSteps));
   options.add("--train", train, "steps for rules with parameters, before they are judged",
-              at_least(0));
-  options.add("--seed", seed, "same seed, same numbers", at_least(0));
+              between(0, kMostSteps));
+  options.add("--seed", seed, "same seed, same numbers", between(0, kLargestSeed));
   options.add("--out", out, "new directory for the results; without it one below runs/", "DIR");
   options.flag("--json", json, "print one line of JSON");
   options.flag("--no-plots", no_plots, "draw no picture");

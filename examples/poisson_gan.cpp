@@ -40,12 +40,13 @@ void run(int argc, char** argv) {
                   "several seeds: Figure 3 and Table 1 of the paper.");
   options.add("--rule", rule, "all, or with commas between: " + joined(poisson_gan_rules()),
               "NAMES");
-  options.add("--seed", seed, "the first seed; same seed, same numbers", at_least(0));
-  options.add("--seeds", seeds, "runs of each rule, with consecutive seeds", at_least(1));
+  options.add("--seed", seed, "the first seed; same seed, same numbers", between(0, 1e18));
+  options.add("--seeds", seeds, "runs of each rule, with consecutive seeds",
+              between(1, kMostSeeds));
   add_poisson_gan_options(options, settings);
   options.flag("--controls", controls,
                "run also what explains the calm of rule mmd: steps and starts exchanged");
-  options.add("--threads", threads, "runs at a time", between(1, 256));
+  options.add("--threads", threads, "runs at a time", between(1, kMostThreads));
   options.add("--out", out, "new directory for the results; without it one below runs/", "DIR");
   options.flag("--quiet", quiet, "no progress on standard error");
   options.flag("--json", json, "print one line of JSON");

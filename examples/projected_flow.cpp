@@ -64,12 +64,12 @@ void run_flow(int argc, char** argv) {
   Options options("projected_flow", "Moves particles down a cost f, projects them, and again.");
   options.choice("--case", name, {"poisson", "bernoulli"}, "f = (z-5)^2/2 or f = (b-0.45)^2");
   options.add("--distance", distance, "all, or some of mean,mmd,wasserstein", "NAMES");
-  options.add("--epsilon", flow.epsilon, "how far particles move: epsilon f'(z)", above(0));
-  options.add("--bandwidth", bandwidth, "of mmd; 0: poisson 4, bernoulli 1", at_least(0));
+  options.add("--epsilon", flow.epsilon, "how far particles move: epsilon f'(z)", of_scale());
+  options.add("--bandwidth", bandwidth, "of mmd; 0: poisson 4, bernoulli 1", between(0, 1e6));
   options.add("--particles", flow.particles, "drawn at each step", between(1, 1e6));
-  options.add("--steps", steps, "of each path", at_least(1));
+  options.add("--steps", steps, "of each path", between(1, 1e5));
   options.add("--init", init, "lambda or p at k = 0; 0: 1 or 0.25", at_least(0));
-  options.add("--seed", seed, "same seed, same numbers", at_least(0));
+  options.add("--seed", seed, "same seed, same numbers", between(0, kLargestSeed));
   options.add("--out", out, "new directory for the results; without it one below runs/", "DIR");
   options.flag("--json", json, "print one line of JSON");
   options.flag("--no-plots", no_plots, "draw no picture");

@@ -63,7 +63,7 @@ void train(int argc, char** argv) {
   options.choice("--binarize", binarization, {"static", "threshold", "dynamic"},
                  "draw each pixel once, cut at 0.5, or draw anew each epoch");
   add_rule_options(options, rule, "bernoulli");
-  options.add("--nll-samples", nll_samples, "of the final estimate of the likelihood", at_least(1));
+  options.add("--nll-samples", nll_samples, "for the final likelihood", between(1, kMostSteps));
   options.add_common(common);
   options.parse(argc, argv);
 

@@ -11,6 +11,7 @@
 #include "examples/common/checkpoint.h"
 #include "examples/common/files.h"
 #include "examples/common/program.h"
+#include "examples/common/range.h"
 #include "examples/common/words.h"
 #include "tensor/check.h"
 
@@ -35,34 +36,41 @@ std::string last_words(const std::string& path) {
   return last;
 }
 
-/// Takes --epochs N or --epochs=N out of the words: the last N, 0 if there is none.
+/// Takes --epochs N or --epochs=N out of the words: the last N, 0 if there is none. Throws
+/// UsageError.
 int64_t take_epochs(std::vector<std::string>& words) {
-  std::string number = "0";
+  int64_t epochs = 0;
   for (size_t i = 0; i < words.size();) {
-    const bool two_words = words[i] == "--epochs" && i + 1 < words.size();
+    const bool two_words = words[i] == "--epochs";
     if (!two_words && !words[i].starts_with("--epochs=")) {
       ++i;
       continue;
     }
-    number = two_words ? words[i + 1] : words[i].substr(9);
+    if (two_words && i + 1 == words.size()) throw UsageError("--epochs needs a value");
+    epochs = parse_number<int64_t>("--epochs", two_words ? words[i + 1] : words[i].substr(9),
+                                   between(1, kMostSteps));
     words.erase(words.begin() + i, words.begin() + i + (two_words ? 2 : 1));
   }
-  // What is no number is left to bernoulli_vae to refuse.
-  return std::atoll(number.c_str());
+  return epochs;
 }
 
 }  // namespace
 
 Campaign::Campaign(const std::string& out, const std::vector<std::string>& arguments)
     : directory_(out), arguments_(arguments) {
-  for (const char* ours : {"--arch", "--rule", "--seed", "--threads", "--out"}) {
-    const auto is_ours = [&](const std::string& word) {
-      return word == ours || word.starts_with(std::string(ours) + "=");
-    };
-    if (std::ranges::any_of(arguments, is_ours))
+  const auto has = [&](const std::string& option) {
+    return std::ranges::any_of(arguments, [&](const std::string& word) {
+      return word == option || word.starts_with(option + "=");
+    });
+  };
+  for (const std::string ours : {"--arch", "--rule", "--seed", "--threads", "--out"}) {
+    if (has(ours))
       throw UsageError(concat_message("after --: ", ours, " is set for each run; hint: ",
-                                      ours == std::string("--seed") ? "--seeds N" : ours,
-                                      " before the --"));
+                                      ours == "--seed" ? "--seeds N" : ours, " before the --"));
+  }
+  for (const char* other : {"--config", "--resume", "--help", "-h", "--version"}) {
+    if (has(other))
+      throw UsageError(concat_message("after --: ", other, " cannot be passed on to the runs"));
   }
   std::vector<std::string> same = arguments;
   epochs_ = take_epochs(same);

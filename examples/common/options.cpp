@@ -24,35 +24,11 @@
 namespace stflow {
 namespace {
 
-constexpr double kMaxThreads = 256;
 constexpr size_t kHelpWidth = 80, kHelpColumn = 30;  // where CLI11 begins the texts
 
-std::string expected(const Range& range) {
-  const char* low = range.low_included ? "at least " : "above ";
-  if (std::isinf(range.high)) return concat_message(low, range.low);
-  return concat_message("from ", range.low, " to ", range.high);
-}
-
-template <typename Number>
-Number parse_number(const std::string& name, const std::string& text, const Range& range) {
-  Number value{};
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
-  const char* kind = std::is_integral_v<Number> ? "a whole number" : "a number";
-  if (error == std::errc::invalid_argument || stop != end) {
-    throw UsageError(concat_message(name, ": '", text, "' is not ", kind));
-  }
-  if (error == std::errc::result_out_of_range) {
-    throw UsageError(concat_message(name, ": ", text, " does not fit a number of 64 bits"));
-  }
-  const double x = static_cast<double>(value);
-  const bool low_ok = range.low_included ? x >= range.low : x > range.low;
-  if (!std::isfinite(x) || !low_ok || x > range.high) {
-    const bool bounded = std::isfinite(range.low);
-    throw UsageError(concat_message(name, ": ", text, " is out of range; expected ",
-                                    bounded ? expected(range) : "a finite number"));
-  }
-  return value;
+std::string with_range(const std::string& help, const Range& range) {
+  const std::string ends = ends_of(range);
+  return ends.empty() ? help : help + " (" + ends + ")";
 }
 
 template <typename Number>
@@ -91,9 +67,10 @@ struct Options::Entry {
   CLI::Option* option = nullptr;                   // knows whether it was typed
   std::function<void(const std::string&)> assign;  // checks, then sets the program's variable
   std::function<Value()> value;
-  bool in_config = true;
+  bool in_config = true, is_path = false;
   bool given = false;
 
+  bool is_flag() const { return option->get_items_expected_max() == 0; }
   std::string key() const {
     std::string key = name.substr(2);
     std::replace(key.begin(), key.end(), '-', '_');
@@ -142,7 +119,9 @@ Options::Entry& Options::append(const std::string& name, const std::string& meta
 }
 
 void Options::add(const std::string& name, int64_t& value, const std::string& help, Range range) {
-  Entry& entry = append(name, "N", help, std::to_string(value));
+  CHECK_ARG(std::isfinite(range.low) && std::isfinite(range.high),
+            "[Options::add] expected two ends for the range of ", name);
+  Entry& entry = append(name, "N", with_range(help, range), std::to_string(value));
   entry.assign = [&value, name, range](const std::string& text) {
     value = parse_number<int64_t>(name, text, range);
   };
@@ -150,7 +129,7 @@ void Options::add(const std::string& name, int64_t& value, const std::string& he
 }
 
 void Options::add(const std::string& name, double& value, const std::string& help, Range range) {
-  Entry& entry = append(name, "X", help, shortest(value));
+  Entry& entry = append(name, "X", with_range(help, range), shortest(value));
   entry.assign = [&value, name, range](const std::string& text) {
     value = parse_number<double>(name, text, range);
   };
@@ -160,6 +139,7 @@ void Options::add(const std::string& name, double& value, const std::string& hel
 void Options::add(const std::string& name, std::string& value, const std::string& help,
                   const std::string& metavar) {
   Entry& entry = append(name, metavar, help, value);
+  entry.is_path = metavar == "DIR" || metavar == "FILE" || metavar == "PATH";
   entry.assign = [&value](const std::string& text) { value = text; };
   entry.value = [&value] { return value; };
 }
@@ -195,15 +175,17 @@ void Options::add_common(CommonOptions& common) {
   choice("--dataset", common.dataset, dataset_names(),
          "Data set; auto takes the first of the others that is found");
   only_with("--dataset", {"auto", "mnist", "fashion-mnist"}, {"--data"});
-  add("--epochs", common.epochs, "Passes over the training data", at_least(1));
-  add("--batch-size", common.batch_size, "Examples in a training step", at_least(1));
+  add("--epochs", common.epochs, "Passes over the training data", between(1, kMostSteps));
+  add("--batch-size", common.batch_size, "Examples in a training step", between(1, kMostAtOnce));
   add("--lr", common.lr, "Learning rate", above(0));
-  add("--seed", common.seed, "Same seed, same numbers, whatever --threads is", at_least(0));
-  add("--limit", common.limit, "Use only the first N examples, 0 = all", at_least(0));
+  add("--seed", common.seed, "Same seed, same numbers, whatever --threads is",
+      between(0, kLargestSeed));
+  add("--limit", common.limit, "Use only the first N examples, 0 = all", between(0, kMostSteps));
   add("--checkpoint-every", common.checkpoint_every,
-      "Steps between two checkpoints; 0: only at the start, the end and Ctrl-C", at_least(0));
+      "Steps between two checkpoints; 0: only at the start, the end and Ctrl-C",
+      between(0, kMostSteps));
   const size_t kept = entries_.size();
-  add("--threads", common.threads, "Threads to compute with", between(1, kMaxThreads));
+  add("--threads", common.threads, "Threads to compute with", between(1, kMostThreads));
   add("--out", common.out, "New directory for the results; without it one below runs/", "DIR");
   add("--config", config_, "Take values from the config.json of an earlier run", "FILE");
   add("--resume", common.resume,
@@ -224,6 +206,19 @@ void Options::parse(int argc, const char* const* argv) {
   command_line_ = typed_program_ = shell_quoted(argv[0]);
   for (int i = 1; i < argc; ++i) command_line_ += " " + shell_quoted(argv[i]);
 
+  // A value that looks like an option is one when = joins the two: --out=--two.
+  for (int i = 1; i + 1 < argc; ++i) {
+    const Entry* entry = find_entry(argv[i]);
+    if (!entry || entry->is_flag()) continue;
+    if (std::string_view(argv[++i]).starts_with("--"))
+      throw UsageError(entry->name + " needs a value");
+  }
+  for (int i = 1; i < argc; ++i) {  // CLI11 would go on to the next word for it
+    const std::string word = argv[i];
+    const Entry* entry =
+        word.ends_with('=') ? find_entry(word.substr(0, word.size() - 1)) : nullptr;
+    if (entry) throw UsageError(entry->name + " needs a value");
+  }
   CLI::App& app = *parser_;
   app.set_help_flag("-h,--help", "Show this help")->group("Common options");
   app.set_version_flag("--version", program_ + " (stflow " + kVersion + ")", "Show the version")
@@ -242,13 +237,12 @@ void Options::parse(int argc, const char* const* argv) {
   } catch (const CLI::ParseError& error) {
     throw UsageError(error.what());
   }
-  for (const auto& entry : entries_) {
-    if (entry->text.starts_with("--")) {  // the next option was taken for the value
-      throw UsageError(entry->name + " needs a value");
-    }
-  }
   if (!app.remaining().empty()) unknown(app.remaining().front());
 
+  for (const auto& entry : entries_) {
+    if (entry->is_path && entry->option->count() > 0 && entry->text.empty())
+      throw UsageError(entry->name + " needs a value");
+  }
   const auto typed = [&](const char* name) {
     const Entry* entry = find_entry(name);
     return entry && entry->option->count() > 0;

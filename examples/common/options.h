@@ -8,11 +8,11 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "examples/common/range.h"
 #include "examples/common/record.h"
 
 namespace CLI {
@@ -20,16 +20,6 @@ class App;
 }
 
 namespace stflow {
-
-/// Which numbers an option takes; the low end itself only if `low_included`.
-struct Range {
-  double low = -std::numeric_limits<double>::infinity();
-  double high = std::numeric_limits<double>::infinity();
-  bool low_included = true;
-};
-inline Range at_least(double low) { return {.low = low}; }
-inline Range above(double low) { return {.low = low, .low_included = false}; }
-inline Range between(double low, double high) { return {.low = low, .high = high}; }
 
 /// The names that the value of an option stands for: "all", or some of them with commas between.
 /// Throws UsageError, which names the option, when one is not in `names` or there is none.
@@ -64,9 +54,9 @@ class Options {
   Options(std::string program, std::string description);
   ~Options();
 
-  /// An option with one value: `--name VALUE` or `--name=VALUE`. The variable must outlive this
-  /// object.
-  void add(const std::string& name, int64_t& value, const std::string& help, Range range = {});
+  /// An option with one value: `--name VALUE` or `--name=VALUE`; the last one counts. The variable
+  /// must outlive this object. --help says the range; that of a whole number has two ends.
+  void add(const std::string& name, int64_t& value, const std::string& help, Range range);
   void add(const std::string& name, double& value, const std::string& help, Range range = {});
   void add(const std::string& name, std::string& value, const std::string& help,
            const std::string& metavar = "TEXT");

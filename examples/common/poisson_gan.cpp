@@ -81,20 +81,21 @@ double median_of(std::vector<double> x) {
 void add_poisson_gan_options(Options& options, PoissonGanOptions& o) {
   options.choice("--objective", o.objective, {"bce", "wasserstein"},
                  "of the critic: cross entropy, or the min-max linear in its output");
-  options.add("--true-rate", o.true_rate, "lambda of the data", above(0));
-  options.add("--init", o.init, "lambda at the start", above(0));
-  options.add("--rate-min", o.rate_min, "lambda is clamped to at least this", above(0));
-  options.add("--rate-max", o.rate_max, "lambda is clamped to at most this", above(0));
-  options.add("--samples", o.samples, "counts generated a step, N", at_least(2));
-  options.add("--data-samples", o.data_samples, "counts of the true law a step, M", at_least(1));
-  options.add("--epochs", o.epochs, "epochs of a run", at_least(1));
-  options.add("--epoch-steps", o.epoch_steps, "steps of an epoch", at_least(1));
+  options.add("--true-rate", o.true_rate, "lambda of the data", of_scale());
+  options.add("--init", o.init, "lambda at the start", of_scale());
+  options.add("--rate-min", o.rate_min, "lambda is clamped to at least this", of_scale());
+  options.add("--rate-max", o.rate_max, "lambda is clamped to at most this", of_scale());
+  options.add("--samples", o.samples, "counts generated a step, N", between(2, kMostAtOnce));
+  options.add("--data-samples", o.data_samples, "counts of the true law a step, M",
+              between(1, kMostAtOnce));
+  options.add("--epochs", o.epochs, "epochs of a run", between(1, kMostAtOnce));
+  options.add("--epoch-steps", o.epoch_steps, "steps of an epoch", between(1, kMostSteps));
   options.add("--lr", o.lr, "learning rate of lambda (SGD), for all rules", above(0));
   options.add("--critic-lr", o.critic_lr, "learning rate of the critic (Adam)", above(0));
-  options.add("--critic-width", o.critic_width, "hidden units of the critic", at_least(1));
-  options.add("--critic-scale", o.critic_scale, "the critic sees z divided by this", above(0));
-  options.add("--epsilon", o.epsilon, "step of rule mmd's flow", above(0));
-  options.add("--bandwidth", o.bandwidth, "of rule mmd's kernel, h", above(0));
+  options.add("--critic-width", o.critic_width, "hidden units of the critic", between(1, 1e4));
+  options.add("--critic-scale", o.critic_scale, "the critic sees z divided by this", of_scale());
+  options.add("--epsilon", o.epsilon, "step of rule mmd's flow", of_scale());
+  options.add("--bandwidth", o.bandwidth, "of rule mmd's kernel, h", of_scale());
   options.flag("--no-control-variate", o.no_control_variate, "rule mmd without it");
   options.add("--baseline-decay", o.baseline_decay, "of rule reinforce-mean", between(0, 0.9999));
   options.flag("--match-step", o.match_step,

@@ -15,14 +15,14 @@ void add_rule_options(Options& options, RuleChoice& choice, const std::string& l
   options.choice("--rule", choice.name, scalable_rules(law), "gradient rule of the sampling nodes");
   options.flag("--on-logit", o.st.on_param,
                "rule st hands the gradient to the logit as it is, not through the probability");
-  options.add("--bandwidth", *o.mmd.bandwidth, "of rule mmd's kernel", above(0));
-  options.add("--epsilon", o.mmd.epsilon, "step of rule mmd's flow", above(0));
+  options.add("--bandwidth", *o.mmd.bandwidth, "of rule mmd's kernel", of_scale());
+  options.add("--epsilon", o.mmd.epsilon, "step of rule mmd's flow", of_scale());
   options.add("--samples", o.samples, "draws at each sampling node; 0: 4 for leave-one-out, else 1",
-              at_least(0));
+              between(0, 1e4));
   options.add("--temperature", o.temperature, "of relaxed samples; where rebar and relax start",
-              above(0));
+              of_scale());
   options.add("--tune-every", o.tune_every,
-              "rebar trains eta and temperature in one step of so many", at_least(1));
+              "rebar trains eta and temperature in one step of so many", between(1, kMostSteps));
   std::vector<std::string> with_samples{"leave-one-out"}, with_temperature{"rebar", "relax"};
   for (const RuleInfo& rule : rule_registry()) {
     if (rule.local) with_samples.push_back(rule.name);

@@ -13,9 +13,10 @@ namespace stflow {
 
 void add_variance_options(Options& options, VarianceOptions& variance) {
   options.add("--track-variance", variance.every,
-              "steps between two measurements of the gradient's variance; 0: none", at_least(0));
+              "steps between two measurements of the gradient's variance; 0: none",
+              between(0, kMostSteps));
   options.add("--variance-draws", variance.draws, "estimates of one batch a measurement",
-              at_least(2));
+              between(2, kMostSteps));
   options.only_with("--track-variance", {}, {"--variance-draws"});
 }
 

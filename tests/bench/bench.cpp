@@ -93,7 +93,7 @@ void run(int argc, char** argv) {
                  "alone (--rule panels or openblas); op: one function (--rule exp, ...); data: a "
                  "batch of digits (--rule static, ...)");
   add_job_options(options, job);
-  options.add("--rounds", rounds.count, "turns of each candidate", at_least(1));
+  options.add("--rounds", rounds.count, "turns of each candidate", between(1, kMostAtOnce));
   options.flag("--peers", peers, "also LibTorch, and the matrix products of a step alone");
   options.add("--picture", picture,
               "where --case bits or scaling draws its curves: PATH.png (and PATH-points.csv)",
