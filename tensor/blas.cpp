@@ -160,7 +160,7 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose
   const int64_t k = a.dim(transpose_a ? -2 : -1), n = b.dim(transpose_b ? -2 : -1);
   CHECK_ARG(k == b.dim(transpose_b ? -1 : -2), "[matmul] inner sizes differ: ", described());
 
-  Tensor c(a.shape().with(-2, m).with(-1, n));
+  Tensor c(a.shape().with(-2, m).with(-1, n), "matmul");
   int64_t count = 1;
   for (int axis = 0; axis < a.rank() - 2; ++axis) count *= a.dim(axis);
   if (one_b && !transpose_a) {
@@ -198,7 +198,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   CHECK_ARG(!bias.defined() || bias.shape() == Shape{outputs}, "[linear] bias should be ",
             Shape{outputs}, ", got ", bias.shape());
 
-  Tensor y(x.shape().with(-1, outputs));
+  Tensor y(x.shape().with(-1, outputs), "linear");
   int64_t rows = 1;
   for (int axis = 0; axis < x.rank() - 1; ++axis) rows *= x.dim(axis);
   const Stopwatch stopwatch(static_cast<double>(rows), static_cast<double>(outputs),

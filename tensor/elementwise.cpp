@@ -30,10 +30,17 @@ STFLOW_CLONES void zip_loop(const real* __restrict a, int64_t a_step, const real
   }
 }
 
+/// map() for one tensor; a kernel that calls it is named when the tensor is undefined.
+template <typename Function>
+Tensor apply(Function f, const Tensor& x, const char* asking = __builtin_FUNCTION()) {
+  x.shape(asking);
+  return map(f, x);
+}
+
 template <typename Function>
 Tensor zip(const Tensor& a, const Tensor& b, const char* op, Function f) {
-  const Broadcast plan(a.shape(), b.shape(), op);
-  Tensor y(plan.shape);
+  const Broadcast plan(a.shape(op), b.shape(op), op);
+  Tensor y(plan.shape, op);
   const real *pa = a.data(), *pb = b.data();
   real* out = y.data();
   plan.for_each_run([=, &plan](int64_t start, int64_t n, int64_t ia, int64_t ib) {
@@ -99,53 +106,53 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
 }
 
 Tensor neg(const Tensor& x) {
-  return map([](real v) { return -v; }, x);
+  return apply([](real v) { return -v; }, x);
 }
 Tensor exp(const Tensor& x) {
-  return map([](real v) { return simd::exp(v); }, x);
+  return apply([](real v) { return simd::exp(v); }, x);
 }
 Tensor expm1(const Tensor& x) {
-  return map([](real v) { return simd::expm1(v); }, x);
+  return apply([](real v) { return simd::expm1(v); }, x);
 }
 Tensor log(const Tensor& x) {
-  return map([](real v) { return simd::log(v); }, x);
+  return apply([](real v) { return simd::log(v); }, x);
 }
 Tensor log1p(const Tensor& x) {
-  return map([](real v) { return simd::log1p(v); }, x);
+  return apply([](real v) { return simd::log1p(v); }, x);
 }
 Tensor sqrt(const Tensor& x) {
-  return map([](real v) { return std::sqrt(v); }, x);
+  return apply([](real v) { return std::sqrt(v); }, x);
 }
 Tensor square(const Tensor& x) {
-  return map([](real v) { return v * v; }, x);
+  return apply([](real v) { return v * v; }, x);
 }
 Tensor abs(const Tensor& x) {
-  return map([](real v) { return std::abs(v); }, x);
+  return apply([](real v) { return std::abs(v); }, x);
 }
 Tensor sign(const Tensor& x) {
-  return map([](real v) { return static_cast<real>((v > 0) - (v < 0)); }, x);
+  return apply([](real v) { return static_cast<real>((v > 0) - (v < 0)); }, x);
 }
 Tensor tanh(const Tensor& x) {
-  return map([](real v) { return simd::tanh(v); }, x);
+  return apply([](real v) { return simd::tanh(v); }, x);
 }
 Tensor sigmoid(const Tensor& x) {
-  return map([](real v) { return simd::sigmoid(v); }, x);
+  return apply([](real v) { return simd::sigmoid(v); }, x);
 }
 Tensor softplus(const Tensor& x) {
-  return map([](real v) { return simd::softplus(v); }, x);
+  return apply([](real v) { return simd::softplus(v); }, x);
 }
 Tensor relu(const Tensor& x) {
-  return map([](real v) { return v < 0 ? real(0) : v; }, x);
+  return apply([](real v) { return v < 0 ? real(0) : v; }, x);
 }
 Tensor leaky_relu(const Tensor& x, real slope) {
-  return map([=](real v) { return v > 0 ? v : slope * v; }, x);
+  return apply([=](real v) { return v > 0 ? v : slope * v; }, x);
 }
 Tensor pow(const Tensor& x, real exponent) {
-  return map([=](real v) { return std::pow(v, exponent); }, x);
+  return apply([=](real v) { return std::pow(v, exponent); }, x);
 }
 Tensor clamp(const Tensor& x, real low, real high) {
   CHECK_ARG(low <= high, "[clamp] low ", low, " is above high ", high);
-  return map(
+  return apply(
       [=](real v) {
         const real raised = v < low ? low : v;  // NaN stays NaN
         return raised > high ? high : raised;
@@ -154,18 +161,24 @@ Tensor clamp(const Tensor& x, real low, real high) {
 }
 Tensor polygamma(int n, const Tensor& x) {
   CHECK_ARG(n >= -1, "[polygamma] order must be at least -1, got ", n);
-  return map([=](real v) { return static_cast<real>(polygamma_at(n, v)); }, x);
+  CHECK_ARG(n <= 20, "[polygamma] order must be at most 20, got ", n);
+  return apply([=](real v) { return static_cast<real>(polygamma_at(n, v)); }, x);
 }
 
 void add_scaled_(Tensor& y, const Tensor& x, real scale) {
   CHECK_ARG(y.shape() == x.shape(), "[add_scaled_] shapes differ: ", y.shape(), " and ", x.shape());
   const real* in = x.data();
   real* out = y.data();
+  y.mark_changed();
   parallel_for(x.numel(), kElementwiseGrain, [=](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) out[i] += scale * in[i];
   });
 }
 
-void fill_(Tensor& x, real value) { std::fill_n(x.data(), x.numel(), value); }
+void fill_(Tensor& x, real value) {
+  x.shape();
+  std::fill_n(x.data(), x.numel(), value);
+  x.mark_changed();
+}
 
 }  // namespace stflow

@@ -23,7 +23,7 @@ Tensor broadcast_to(const Tensor& x, const Shape& shape) {
   CHECK_ARG(broadcasts_to(x.shape(), shape), "[broadcast_to] ", x.shape(),
             " cannot be repeated to ", shape);
   const Broadcast plan(x.shape(), shape, "broadcast_to");
-  Tensor result(shape);
+  Tensor result(shape, "broadcast_to");
   const real* in = x.data();
   real* out = result.data();
   plan.for_each_run([=, &plan](int64_t start, int64_t n, int64_t i, int64_t) {
@@ -37,10 +37,10 @@ Tensor broadcast_to(const Tensor& x, const Shape& shape) {
 }
 
 Tensor transpose(const Tensor& x, int axis0, int axis1) {
-  const int first = std::min(x.shape().normalize(axis0), x.shape().normalize(axis1));
-  const int second = std::max(x.shape().normalize(axis0), x.shape().normalize(axis1));
-  if (first == second) return x;
   const Shape& s = x.shape();
+  const auto [first, second] =
+      std::minmax({s.normalize(axis0, "transpose"), s.normalize(axis1, "transpose")});
+  if (first == second) return x;
   // x is [outer, m, middle, n, inner]; the result [outer, n, middle, m, inner].
   const int64_t outer = product(s, 0, first), m = s[first], middle = product(s, first + 1, second),
                 n = s[second], inner = product(s, second + 1, s.rank());
@@ -65,7 +65,7 @@ Tensor transpose(const Tensor& x, int axis0, int axis1) {
 }
 
 Tensor slice(const Tensor& x, int axis, int64_t begin, int64_t end) {
-  const int where = x.shape().normalize(axis);
+  const int where = x.shape().normalize(axis, "slice");
   const int64_t extent = x.dim(where);
   CHECK_ARG(0 <= begin && begin <= end && end <= extent, "[slice] range ", begin, "..", end,
             " does not fit axis ", axis, " of ", x.shape());
@@ -81,7 +81,7 @@ Tensor slice(const Tensor& x, int axis, int64_t begin, int64_t end) {
 
 Tensor concat(const std::vector<Tensor>& parts, int axis) {
   CHECK_ARG(!parts.empty(), "[concat] needs at least one tensor");
-  const int where = parts[0].shape().normalize(axis);
+  const int where = parts[0].shape().normalize(axis, "concat");
   int64_t total = 0;
   for (const Tensor& part : parts) {
     CHECK_ARG(part.rank() == parts[0].rank() &&
@@ -90,7 +90,7 @@ Tensor concat(const std::vector<Tensor>& parts, int axis) {
               parts[0].shape());
     total += part.dim(where);
   }
-  Tensor result(parts[0].shape().with(where, total));
+  Tensor result(parts[0].shape().with(where, total), "concat");
   const int64_t outer = product(result.shape(), 0, where);
   const int64_t row = product(result.shape(), where, result.rank());
   int64_t offset = 0;
@@ -110,7 +110,7 @@ Tensor gather_rows(const Tensor& x, const std::vector<int64_t>& index) {
     CHECK_ARG(0 <= i && i < x.dim(0), "[gather_rows] index ", i, " is out of range for ",
               x.shape());
   }
-  Tensor result(x.shape().with(0, static_cast<int64_t>(index.size())));
+  Tensor result(x.shape().with(0, static_cast<int64_t>(index.size())), "gather_rows");
   const int64_t row = product(x.shape(), 1, x.rank());
   for (size_t r = 0; r < index.size(); ++r) {
     std::copy_n(x.data() + index[r] * row, row, result.data() + static_cast<int64_t>(r) * row);
@@ -119,7 +119,7 @@ Tensor gather_rows(const Tensor& x, const std::vector<int64_t>& index) {
 }
 
 Tensor one_hot(const Tensor& labels, int64_t classes) {
-  Tensor result = Tensor::zeros(labels.shape().inserted(labels.rank(), classes));
+  Tensor result = Tensor::full(labels.shape().inserted(labels.rank(), classes), 0, "one_hot");
   for (int64_t i = 0; i < labels.numel(); ++i) {
     const real label = labels[i];
     CHECK_ARG(0 <= label && label < static_cast<real>(classes) && std::trunc(label) == label,
@@ -132,7 +132,7 @@ Tensor one_hot(const Tensor& labels, int64_t classes) {
 
 Tensor arange(int64_t n) {
   CHECK_ARG(n >= 0, "[arange] needs n >= 0, got ", n);
-  Tensor result(Shape{n});
+  Tensor result(Shape{n}, "arange");
   for (int64_t i = 0; i < n; ++i) result.data()[i] = static_cast<real>(i);
   return result;
 }

@@ -45,11 +45,15 @@ Tensor relu(const Tensor& x);
 Tensor leaky_relu(const Tensor& x, real slope);  // x > 0 ? x : slope x
 Tensor pow(const Tensor& x, real exponent);
 Tensor clamp(const Tensor& x, real low, real high);
-/// The polygamma function psi_n(x), x > 0: n = -1 is log Gamma, 0 digamma, 1 trigamma, ...
+/// The polygamma function psi_n(x), x > 0: n = -1 is log Gamma, 0 digamma, 1 trigamma, ... 20.
 /// (Abramowitz & Stegun 6.1.41, 6.3.18, 6.4.11 after shifting x above 10 by the recurrence.)
 Tensor polygamma(int n, const Tensor& x);
 
 // ---- reductions; keepdim leaves an extent of 1 where an axis was summed away ----
+// Axes must exist and differ. A sum of no numbers is 0; a mean, maximum, logsumexp, softmax or
+// argmax of none throws. A batch of 0 rows is no such case: mean of [0,3] over axis -1 is [0]. Long
+// sums are added up in halves, so that their error does not grow with their length. NaN counts as
+// the maximum.
 Tensor sum(const Tensor& x, const Axes& axes = {}, bool keepdim = false);
 Tensor mean(const Tensor& x, const Axes& axes = {}, bool keepdim = false);
 Tensor max(const Tensor& x, const Axes& axes = {}, bool keepdim = false);
@@ -57,6 +61,9 @@ Tensor logsumexp(const Tensor& x, const Axes& axes = {}, bool keepdim = false);
 Tensor softmax(const Tensor& x, int axis = -1);
 Tensor log_softmax(const Tensor& x, int axis = -1);
 Tensor argmax(const Tensor& x);  // over the last axis: index of the first maximum, as a number
+/// How many numbers go into each result of a reduction. Throws, with `op`, when there are none or
+/// when an axis does not exist or is given twice.
+int64_t reduced_count(const Shape& shape, const Axes& axes, const char* op);
 /// Sums x down to `shape`, the inverse of broadcasting. Throws when `shape` does not broadcast to
 /// x's.
 Tensor sum_to(const Tensor& x, const Shape& shape);

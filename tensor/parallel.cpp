@@ -349,6 +349,7 @@ void assume_far_processors(std::optional<bool> far) { Team::instance().assume_fa
 void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& body) {
   CHECK_ARG(n >= 0, "[parallel_for] expected n >= 0, got ", n);
   CHECK_ARG(grain >= 1, "[parallel_for] expected grain >= 1, got ", grain);
+  CHECK_ARG(body, "[parallel_for] the body is an empty function");
   const int64_t size = chunk_size(n, grain), chunks = n / size + (n % size != 0);
   const int helpers = static_cast<int>(std::min<int64_t>(num_threads(), chunks)) - 1;
   const OneThreadScope one_thread;

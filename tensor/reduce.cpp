@@ -4,7 +4,9 @@
 // Every reduction is brought to one shape: [outer, extent, inner] -> [outer, inner], where `extent`
 // is a group of neighbouring axes. Separate groups are reduced one after the other.
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <functional>
 #include <limits>
 
 #include "tensor/broadcast.h"
@@ -53,19 +55,56 @@ STFLOW_CLONES void max_row(const real* __restrict x, real* __restrict y, int64_t
 using RunKernel = real (*)(const real*, int64_t);
 using RowKernel = void (*)(const real*, real*, int64_t);
 
-// A sum over everything goes in blocks: in parallel, and with less rounding error than one long
-// sum.
-constexpr int64_t kBlock = 16 * 1024;
+// The rounding error of a sum grows with the terms that are added one after the other. So a long
+// sum is that of its two halves, down to kShort terms in a lane (Higham 1993, pairwise summation);
+// one that is not long is added up in one go, which is faster.
+constexpr int64_t kShort = 32;
+constexpr int64_t kBlock = 16 * 1024;  // numbers of a run that is not long
+constexpr int64_t kRows = 1024;        // rows of a column that is not long
 
-real reduce_long_run(const real* x, int64_t n, RunKernel run) {
+/// run(begin, n) for a run of n numbers; if it is long, join of those for its halves.
+template <typename Run, typename Join>
+real reduce_halves(int64_t begin, int64_t n, int64_t most, Run run, Join join) {
+  if (n <= most) return run(begin, n);
+  const int64_t half = n / 2 / simd::kLanes * simd::kLanes, least = kShort * simd::kLanes;
+  return join(reduce_halves(begin, half, least, run, join),
+              reduce_halves(begin + half, n - half, least, run, join));
+}
+
+real reduce_run(const real* x, int64_t n, RunKernel kernel, int64_t most = kBlock) {
+  return reduce_halves(
+      0, n, most, [=](int64_t begin, int64_t count) { return kernel(x + begin, count); },
+      [=](real a, real b) {
+        const real both[] = {a, b};
+        return kernel(both, 2);
+      });
+}
+
+// A sum over everything goes in blocks, in parallel.
+real reduce_all(const real* x, int64_t n, RunKernel kernel) {
   const int64_t blocks = (n + kBlock - 1) / kBlock;
-  if (blocks <= 1) return run(x, n);
+  if (blocks <= 1) return kernel(x, n);
+  const int64_t most = blocks <= 64 ? kBlock : kShort * simd::kLanes;
   std::vector<real> partial(blocks);
   parallel_for(blocks, 1, [&](int64_t block, int64_t) {
     const int64_t begin = block * kBlock;
-    partial[block] = run(x + begin, std::min(kBlock, n - begin));
+    partial[block] = reduce_run(x + begin, std::min(kBlock, n - begin), kernel, most);
   });
-  return run(partial.data(), blocks);
+  return reduce_run(partial.data(), blocks, kernel, kRows);
+}
+
+/// y [n] = the rows x[0], x[stride], ... in one; `scratch` has room for a row for each halving.
+void reduce_rows(const real* x, int64_t rows, int64_t stride, int64_t most, RowKernel row,
+                 real start, real* y, int64_t n, real* scratch) {
+  if (rows <= most) {
+    std::fill_n(y, n, start);
+    for (int64_t i = 0; i < rows; ++i) row(x + i * stride, y, n);
+    return;
+  }
+  const int64_t half = rows / 2;
+  reduce_rows(x, half, stride, kShort, row, start, y, n, scratch);
+  reduce_rows(x + half * stride, rows - half, stride, kShort, row, start, scratch, n, scratch + n);
+  row(scratch, y, n);
 }
 
 Tensor reduce_group(const Tensor& x, View3 view, RunKernel run, RowKernel row, real start) {
@@ -73,24 +112,25 @@ Tensor reduce_group(const Tensor& x, View3 view, RunKernel run, RowKernel row, r
   const real* in = x.data();
   real* out = result.data();
   if (view.outer == 1 && view.inner == 1) {
-    out[0] = reduce_long_run(in, view.extent, run);
+    out[0] = reduce_all(in, view.extent, run);
   } else if (view.inner == 1) {
     const int64_t grain =
         std::max<int64_t>(1, kElementwiseGrain / std::max<int64_t>(1, view.extent));
     parallel_for(view.outer, grain, [=](int64_t begin, int64_t end) {
-      for (int64_t o = begin; o < end; ++o) out[o] = run(in + o * view.extent, view.extent);
+      for (int64_t o = begin; o < end; ++o)
+        out[o] = reduce_run(in + o * view.extent, view.extent, run);
     });
   } else {
-    // Columns are independent: each chunk owns a range of them and adds up the rows in order.
+    // Columns are independent: each chunk owns a range of them.
+    const int64_t halvings =
+        view.extent > kRows ? std::bit_width(static_cast<uint64_t>(view.extent)) : 0;
     const int64_t grain =
         std::max<int64_t>(64, kElementwiseGrain / std::max<int64_t>(1, view.extent));
     for (int64_t o = 0; o < view.outer; ++o) {
       parallel_for(view.inner, grain, [=](int64_t begin, int64_t end) {
-        real* y = out + o * view.inner + begin;
-        std::fill_n(y, end - begin, start);
-        for (int64_t e = 0; e < view.extent; ++e) {
-          row(in + (o * view.extent + e) * view.inner + begin, y, end - begin);
-        }
+        std::vector<real> scratch(halvings * (end - begin));
+        reduce_rows(in + o * view.extent * view.inner + begin, view.extent, view.inner, kRows, row,
+                    start, out + o * view.inner + begin, end - begin, scratch.data());
       });
     }
   }
@@ -98,15 +138,19 @@ Tensor reduce_group(const Tensor& x, View3 view, RunKernel run, RowKernel row, r
 }
 
 // Which axes are reduced, one flag an axis.
-std::vector<bool> reduced_axes(const Shape& shape, const Axes& axes) {
+std::vector<bool> reduced_axes(const Shape& shape, const Axes& axes, const char* op) {
   std::vector<bool> reduced(shape.rank(), axes.empty());
-  for (int axis : axes) reduced[shape.normalize(axis)] = true;
+  for (int axis : axes) {
+    const int place = shape.normalize(axis, op);
+    CHECK_ARG(!reduced[place], "[", op, "] axis ", axis, " of ", shape, " is given twice");
+    reduced[place] = true;
+  }
   return reduced;
 }
 
 Tensor reduce(const Tensor& x, const Axes& axes, bool keepdim, RunKernel run, RowKernel row,
-              real start) {
-  const std::vector<bool> reduced = reduced_axes(x.shape(), axes);
+              real start, const char* op) {
+  const std::vector<bool> reduced = reduced_axes(x.shape(op), axes, op);
   Tensor result = x;
   Shape shape = x.shape();
   for (int last = x.rank() - 1; last >= 0; --last) {
@@ -123,13 +167,6 @@ Tensor reduce(const Tensor& x, const Axes& axes, bool keepdim, RunKernel run, Ro
     }
   }
   return result.reshape(shape);
-}
-
-int64_t reduced_count(const Shape& shape, const Axes& axes) {
-  const std::vector<bool> reduced = reduced_axes(shape, axes);
-  int64_t count = 1;
-  for (int axis = 0; axis < shape.rank(); ++axis) count *= reduced[axis] ? shape[axis] : 1;
-  return count;
 }
 
 // sum_i x_i a_i - softplus(a_i), with softplus(a) = max(a, 0) + log(1 + e^-|a|). The arguments of
@@ -178,22 +215,30 @@ STFLOW_CLONES real residual_row(const real* g, real each, const real* a, const r
 
 }  // namespace
 
+int64_t reduced_count(const Shape& shape, const Axes& axes, const char* op) {
+  const std::vector<bool> reduced = reduced_axes(shape, axes, op);
+  int64_t count = 1;
+  for (int axis = 0; axis < shape.rank(); ++axis) count *= reduced[axis] ? shape[axis] : 1;
+  CHECK_ARG(count > 0, "[", op, "] of no numbers: shape ", shape);
+  return count;
+}
+
 Tensor sum(const Tensor& x, const Axes& axes, bool keepdim) {
-  return reduce(x, axes, keepdim, sum_run, add_row, 0);
+  return reduce(x, axes, keepdim, sum_run, add_row, 0, "sum");
 }
 
 Tensor mean(const Tensor& x, const Axes& axes, bool keepdim) {
-  const int64_t count = reduced_count(x.shape(), axes);
-  CHECK_ARG(count > 0, "[mean] of no numbers: shape ", x.shape());
+  const int64_t count = reduced_count(x.shape(), axes, "mean");
   return div(sum(x, axes, keepdim), Tensor::scalar(static_cast<real>(count)));
 }
 
 Tensor max(const Tensor& x, const Axes& axes, bool keepdim) {
-  CHECK_ARG(reduced_count(x.shape(), axes) > 0, "[max] of no numbers: shape ", x.shape());
-  return reduce(x, axes, keepdim, max_run, max_row, -std::numeric_limits<real>::infinity());
+  reduced_count(x.shape(), axes, "max");
+  return reduce(x, axes, keepdim, max_run, max_row, -std::numeric_limits<real>::infinity(), "max");
 }
 
 Tensor logsumexp(const Tensor& x, const Axes& axes, bool keepdim) {
+  reduced_count(x.shape(), axes, "logsumexp");
   // A maximum of -inf (all terms are zero) must not be subtracted from itself.
   constexpr real kLargest = std::numeric_limits<real>::max();
   const Tensor top = clamp(max(x, axes, true), -kLargest, kLargest);
@@ -202,19 +247,25 @@ Tensor logsumexp(const Tensor& x, const Axes& axes, bool keepdim) {
 }
 
 Tensor softmax(const Tensor& x, int axis) {
+  reduced_count(x.shape(), {axis}, "softmax");
   const Tensor e = exp(sub(x, max(x, {axis}, true)));
   return div(e, sum(e, {axis}, true));
 }
 
-Tensor log_softmax(const Tensor& x, int axis) { return sub(x, logsumexp(x, {axis}, true)); }
+// Not x - logsumexp(x): far from 0 the sum of maximum and logarithm loses the logarithm.
+Tensor log_softmax(const Tensor& x, int axis) {
+  reduced_count(x.shape(), {axis}, "log_softmax");
+  const Tensor below = sub(x, max(x, {axis}, true));
+  return sub(below, log(sum(exp(below), {axis}, true)));
+}
 
 Tensor argmax(const Tensor& x) {
-  const int64_t n = x.dim(-1);
-  CHECK_ARG(n > 0, "[argmax] of no numbers: shape ", x.shape());
+  const int64_t n = reduced_count(x.shape(), {-1}, "argmax");
+  const auto below = [](real a, real b) { return a < b || (std::isnan(b) && !std::isnan(a)); };
   Tensor result(x.shape().without(-1));
   for (int64_t row = 0; row < result.numel(); ++row) {
     const real* begin = x.data() + row * n;
-    result.data()[row] = static_cast<real>(std::max_element(begin, begin + n) - begin);
+    result.data()[row] = static_cast<real>(std::max_element(begin, begin + n, below) - begin);
   }
   return result;
 }
@@ -258,8 +309,12 @@ Tensor bernoulli_log_prob(const Tensor& logits, const Tensor& x, Tensor* residua
   const real *pa = logits.data(), *px = x.data();
   real* out = result.data();
   plan.for_each_run([=](int64_t start, int64_t n, int64_t ia, int64_t ix) {
-    out[start / n] = r ? bernoulli_run_with_residual(pa + ia, px + ix, r + start, n)
-                       : bernoulli_run(pa + ia, px + ix, n);
+    const auto run = [=](int64_t begin, int64_t count) {
+      const real *a = pa + ia + begin, *values = px + ix + begin;
+      return r ? bernoulli_run_with_residual(a, values, r + start + begin, count)
+               : bernoulli_run(a, values, count);
+    };
+    out[start / n] = reduce_halves(0, n, kBlock, run, std::plus());
   });
   return result;
 }
@@ -277,13 +332,19 @@ Tensor bernoulli_residual_backward(const Tensor& g, const Tensor& each, const Te
   real *rows = to_rows.data(), *out = to_logits ? to_logits->data() : nullptr;
   const real *pg = g.data(), *pe = each.data(), *pa = logits.data(), *pr = residual.data();
   plan.for_each_run([=](int64_t start, int64_t n, int64_t, int64_t ia) {
-    rows[start / n] = residual_row(pg + start, pe[start / n], pa + ia, pr + start,
-                                   out ? out + start : nullptr, n);
+    const real each_number = pe[start / n];
+    const auto run = [=](int64_t begin, int64_t count) {
+      const int64_t at = start + begin;
+      return residual_row(pg + at, each_number, pa + ia + begin, pr + at, out ? out + at : nullptr,
+                          count);
+    };
+    rows[start / n] = reduce_halves(0, n, kBlock, run, std::plus());
   });
   return to_rows;
 }
 
 bool all_finite(const Tensor& x) {
+  x.shape();
   return std::all_of(x.data(), x.data() + x.numel(), [](real v) { return std::isfinite(v); });
 }
 

@@ -119,6 +119,8 @@ STFLOW_CLONES void philox4x32(PhiloxBlocks& blocks, std::array<uint32_t, 2> key)
 }
 
 Rng Rng::replay(std::vector<Tensor> noise) {
+  for (size_t i = 0; i < noise.size(); ++i)
+    CHECK_ARG(noise[i].defined(), "[Rng::replay] tensor ", i, " is undefined");
   Rng rng(0);
   rng.replaying_ = true;
   rng.replay_.assign(noise.begin(), noise.end());
@@ -131,7 +133,7 @@ uint64_t Rng::take(int64_t count) {
 
 Tensor Rng::uniform(const Shape& shape) {
   if (replaying_) return next_replayed(replay_, shape, "uniform");
-  Tensor out(shape);
+  Tensor out(shape, "Rng::uniform");
   fill_uniform(state_, take(out.numel()), out.data(), out.numel());
   return out;
 }
@@ -140,7 +142,7 @@ Tensor Rng::uniform(const Shape& shape) {
 // function of its position alone, independent of what was drawn before and after.
 Tensor Rng::normal(const Shape& shape) {
   if (replaying_) return next_replayed(replay_, shape, "normal");
-  Tensor out(shape);
+  Tensor out(shape, "Rng::normal");
   const Tensor noise = uniform({out.numel(), 2});
   const real* u = noise.data();
   real* z = out.data();
@@ -154,11 +156,12 @@ Tensor Rng::normal(const Shape& shape) {
 }
 
 Tensor Rng::bernoulli(const Tensor& probs) {
-  const real* p = probs.data();
-  const real* bad = std::find_if_not(p, p + probs.numel(), [](real x) { return x >= 0 && x <= 1; });
-  CHECK_ARG(bad == p + probs.numel(), "[Rng::bernoulli] expected probabilities in [0, 1], found ",
-            *bad, " at position ", bad - p, " of ", probs.shape());
-  return greater(probs, uniform(probs.shape()));
+  const Shape& shape = probs.shape("Rng::bernoulli");
+  const real *p = probs.data(), *end = p + probs.numel();
+  const real* bad = std::find_if_not(p, end, [](real x) { return x >= 0 && x <= 1; });
+  CHECK_ARG(bad == end, "[Rng::bernoulli] expected probabilities in [0, 1], found ", *bad,
+            " at position ", bad - p, " of ", shape);
+  return greater(probs, uniform(shape));
 }
 
 // 64 random bits modulo n: the bias, below n / 2^64, cannot be seen.
@@ -172,7 +175,7 @@ int64_t Rng::below(int64_t n) {
 
 std::vector<int64_t> Rng::permutation(int64_t n) {
   CHECK_ARG(n >= 0, "[Rng::permutation] expected n >= 0, got ", n);
-  std::vector<int64_t> order(n);
+  std::vector<int64_t> order(Shape{n}.numel("Rng::permutation"));
   std::iota(order.begin(), order.end(), 0);
   for (int64_t i = n - 1; i > 0; --i) std::swap(order[i], order[below(i + 1)]);
   return order;

@@ -6,22 +6,42 @@
 
 namespace stflow {
 
+namespace {
+
+double bytes_needed(const Shape& shape) {
+  double bytes = sizeof(real);
+  for (int64_t extent : shape) bytes *= std::max(1.0, static_cast<double>(extent));
+  return bytes;
+}
+
+}  // namespace
+
 Shape::Shape(std::initializer_list<int64_t> dims) : Shape(std::vector<int64_t>(dims)) {}
 
 Shape::Shape(const std::vector<int64_t>& dims) : rank_(static_cast<int>(dims.size())) {
-  CHECK_ARG(rank_ <= kMaxRank, "[Shape] at most ", kMaxRank, " axes, got ", rank_);
+  CHECK_ARG(dims.size() <= kMaxRank, "[Shape] at most ", kMaxRank, " axes, got ", dims.size());
   std::copy(dims.begin(), dims.end(), dims_.begin());
 }
 
-int64_t Shape::numel() const {
-  int64_t product = 1;
-  for (int64_t extent : *this) product *= extent;
-  return product;
+int64_t Shape::numel(const char* op) const {
+  constexpr int64_t kMost = kMaxBytes / static_cast<int64_t>(sizeof(real));
+  int64_t product = 1;  // of the extents that are not 0
+  bool empty = false;
+  for (int64_t extent : *this) {
+    CHECK_ARG(extent >= 0, "[", op, "] negative extent in shape ", str());
+    empty = empty || extent == 0;
+    if (extent == 0) continue;
+    CHECK_ARG(extent <= kMost / product, "[", op, "] shape ", str(), " needs ", bytes_needed(*this),
+              " bytes, a tensor has at most ", kMaxBytes);
+    product *= extent;
+  }
+  return empty ? 0 : product;
 }
 
-int Shape::normalize(int axis) const {
+int Shape::normalize(int axis, const char* op) const {
   const int positive = axis < 0 ? axis + rank_ : axis;
-  CHECK_ARG(positive >= 0 && positive < rank_, "[Shape] axis ", axis, " does not exist in ", str());
+  CHECK_ARG(positive >= 0 && positive < rank_, "[", op, "] axis ", axis, " does not exist in ",
+            str());
   return positive;
 }
 

@@ -11,23 +11,29 @@
 #include <string>
 #include <vector>
 
+#include "tensor/real.h"
+
 namespace stflow {
 
 class Shape {
  public:
   static constexpr int kMaxRank = 6;
+  static constexpr int64_t kMaxBytes = int64_t{1} << 40;  // of a tensor
 
   Shape() = default;  // rank 0: a scalar
   Shape(std::initializer_list<int64_t> dims);
   explicit Shape(const std::vector<int64_t>& dims);
 
   int rank() const { return rank_; }
-  /// Number of elements: the product of the extents, 1 for a scalar.
-  int64_t numel() const;
-  /// Extent of an axis; a negative axis counts from the last. Throws when out of range.
-  int64_t operator[](int axis) const { return dims_[normalize(axis)]; }
-  /// The axis as a number in [0, rank). Throws when out of range.
-  int normalize(int axis) const;
+  /// Number of elements: the product of the extents, 1 for a scalar. Throws, with `op`, when an
+  /// extent is negative or when that many numbers are more than kMaxBytes; so does a shape without
+  /// elements whose other extents are too large, so that the product of any axes fits too.
+  int64_t numel(const char* op = "Shape") const;
+  /// Extent of an axis; a negative axis counts from the last. Throws, with `op`, when out of range.
+  int64_t operator[](int axis) const { return dim(axis, "Shape"); }
+  int64_t dim(int axis, const char* op) const { return dims_[normalize(axis, op)]; }
+  /// The axis as a number in [0, rank). Throws, with `op`, when out of range.
+  int normalize(int axis, const char* op = "Shape") const;
 
   const int64_t* begin() const { return dims_.data(); }
   const int64_t* end() const { return dims_.data() + rank_; }

@@ -6,6 +6,8 @@
 #include <new>
 #include <vector>
 
+#include "tensor/tensor.h"
+
 namespace stflow {
 namespace {
 
@@ -80,12 +82,22 @@ StorageCache& cache() {
   return *instance;
 }
 
+struct GiveBack {
+  int size_class;
+  uint64_t last_change = 0;
+  void operator()(real* freed) const { cache().give_back(freed, size_class); }
+};
+
 }  // namespace
 
 std::shared_ptr<real> allocate_storage(int64_t count) {
   const int index = size_class(count * static_cast<int64_t>(sizeof(real)));
   real* block = static_cast<real*>(cache().take(index));
-  return std::shared_ptr<real>(block, [index](real* freed) { cache().give_back(freed, index); });
+  return std::shared_ptr<real>(block, GiveBack{index});
+}
+
+std::atomic_ref<uint64_t> last_change(const std::shared_ptr<real>& block) {
+  return std::atomic_ref(std::get_deleter<GiveBack>(block)->last_change);
 }
 
 StorageStats storage_stats() { return cache().stats(); }

@@ -6,14 +6,19 @@
 // wait on a free list by size. Thread-safe; used by tensor.cpp only.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 
-#include "tensor/tensor.h"
+#include "tensor/real.h"
 
 namespace stflow {
 
 /// A block of at least `count` numbers, not initialised. Never null, also for count = 0.
 std::shared_ptr<real> allocate_storage(int64_t count);
+
+/// When the numbers of a block were last changed in place (Tensor::changed_at). One for all handles
+/// and views of the block: it lies with their use count.
+std::atomic_ref<uint64_t> last_change(const std::shared_ptr<real>& block);
 
 }  // namespace stflow

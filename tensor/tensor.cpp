@@ -1,26 +1,33 @@
 #include "tensor/tensor.h"
 
 #include <algorithm>
+#include <atomic>
+#include <new>
 #include <sstream>
 
 #include "tensor/storage.h"
 
 namespace stflow {
 
-Tensor::Tensor(const Shape& shape) : shape_(shape), numel_(shape.numel()) {
-  for (int64_t extent : shape) CHECK_ARG(extent >= 0, "[Tensor] negative extent in shape ", shape);
-  data_ = allocate_storage(numel_);
+Tensor::Tensor(const Shape& shape, const char* op) : shape_(shape), numel_(shape.numel(op)) {
+  try {
+    data_ = allocate_storage(numel_);
+  } catch (const std::bad_alloc&) {
+    throw std::runtime_error(concat_message("[", op, "] no memory for shape ", shape, ", ",
+                                            numel_ * static_cast<int64_t>(sizeof(real)), " bytes"));
+  }
 }
 
-Tensor Tensor::full(const Shape& shape, real value) {
-  Tensor result(shape);
+Tensor Tensor::full(const Shape& shape, real value, const char* op) {
+  Tensor result(shape, op);
   std::fill_n(result.data(), result.numel(), value);
   return result;
 }
 
 Tensor Tensor::from(const std::vector<real>& values, const Shape& shape) {
-  CHECK_ARG(static_cast<int64_t>(values.size()) == shape.numel(), "[Tensor::from] shape ", shape,
-            " holds ", shape.numel(), " numbers, got ", values.size());
+  const int64_t count = shape.numel("Tensor::from");
+  CHECK_ARG(std::ssize(values) == count, "[Tensor::from] shape ", shape, " holds ", count,
+            " numbers, got ", values.size());
   Tensor result(shape);
   std::copy(values.begin(), values.end(), result.data());
   return result;
@@ -31,24 +38,25 @@ Tensor Tensor::from(const std::vector<real>& values) {
 }
 
 real Tensor::item() const {
-  CHECK_ARG(defined() && numel() == 1, "[Tensor::item] needs exactly one element, got shape ",
-            shape_);
+  CHECK_ARG(defined() && numel() == 1, "[Tensor::item] needs exactly one element, got ",
+            defined() ? concat_message("shape ", shape_) : "an undefined tensor");
   return data()[0];
 }
 
 Tensor Tensor::reshape(const Shape& shape) const {
+  const Shape& from = this->shape();
   std::vector<int64_t> dims(shape.begin(), shape.end());
-  auto unknown = std::find(dims.begin(), dims.end(), -1);
-  if (unknown != dims.end()) {
-    *unknown = 1;
-    const int64_t known = Shape(dims).numel();
+  const auto unknown = std::find(dims.begin(), dims.end(), -1);
+  if (unknown != dims.end()) *unknown = 1;
+  const bool negative = std::any_of(dims.begin(), dims.end(), [](int64_t dim) { return dim < 0; });
+  if (unknown != dims.end() && !negative) {
+    const int64_t known = Shape(dims).numel("reshape");
     *unknown = known > 0 ? numel() / known : 0;
   }
+  CHECK_ARG(!negative && Shape(dims).numel("reshape") == numel(), "[reshape] ", from,
+            " cannot become ", shape);
   Tensor view = *this;
   view.shape_ = Shape(dims);
-  const bool negative = std::any_of(dims.begin(), dims.end(), [](int64_t dim) { return dim < 0; });
-  CHECK_ARG(!negative && view.shape_.numel() == numel(), "[reshape] ", shape_, " cannot become ",
-            shape);
   return view;
 }
 
@@ -65,7 +73,7 @@ Tensor Tensor::rows(int64_t begin, int64_t end) const {
 
 Tensor Tensor::clone() const {
   if (!defined()) return {};
-  Tensor copy(shape_);
+  Tensor copy(shape_, "clone");
   std::copy_n(data(), numel(), copy.data());
   return copy;
 }
@@ -78,6 +86,22 @@ std::string Tensor::str() const {
   for (int64_t i = 0; i < std::min(numel(), kShown); ++i) text << (i > 0 ? ", " : "") << (*this)[i];
   text << (numel() > kShown ? ", ...}" : "}");
   return text.str();
+}
+
+uint64_t Tensor::changed_at() const { return defined() ? last_change(data_).load() : 0; }
+
+uint64_t Tensor::mark_changed() {
+  if (!defined()) refuse_undefined("mark_changed");
+  return last_change(data_) = tick();
+}
+
+void Tensor::refuse_undefined(const char* asking) {
+  throw std::invalid_argument(concat_message("[", asking, "] the tensor is undefined"));
+}
+
+uint64_t tick() {
+  static std::atomic<uint64_t> events = 0;
+  return ++events;
 }
 
 }  // namespace stflow

@@ -47,6 +47,8 @@ void sgd_update_(Tensor& value, Tensor& velocity, const Tensor& grad, const SgdU
   CHECK_ARG(grad.shape() == value.shape() && velocity.shape() == value.shape(),
             "[sgd_update_] shapes differ: value ", value.shape(), ", velocity ", velocity.shape(),
             ", grad ", grad.shape());
+  value.mark_changed();
+  velocity.mark_changed();
   real *p = value.data(), *v = velocity.data();
   const real* g = grad.data();
   const auto lr = static_cast<real>(update.lr), decay = static_cast<real>(update.weight_decay);
@@ -73,6 +75,7 @@ void adam_update_(const std::vector<AdamUpdate>& updates) {
                   u.square->shape() == u.value->shape(),
               "[adam_update_] shapes differ: value ", u.value->shape(), ", mean ", u.mean->shape(),
               ", square ", u.square->shape(), ", grad ", u.grad->shape());
+    for (Tensor* changed : {u.value, u.mean, u.square}) changed->mark_changed();
     for (int64_t begin = 0, n = u.value->numel(); begin < n; begin += kPiece)
       pieces.push_back({&u, begin, std::min(n, begin + kPiece)});
   }
