@@ -65,7 +65,7 @@ NodeSet leading_to(const std::vector<Var>& wrt, const std::vector<const Var*>& n
 }  // namespace
 
 bool Var::wants(int i) const {
-  const Var& wanted = input(i);
+  const Var& wanted = inputs().at(i);
   return asked_for ? asked_for->count(wanted.node()) > 0 : wanted.requires_grad();
 }
 
@@ -91,7 +91,10 @@ std::vector<Var> grad(const std::vector<Var>& outputs, const std::vector<Var>& w
   };
 
   for (size_t i = 0; i < outputs.size(); ++i) {
-    accumulate(outputs[i], upstream.empty() ? Var(Tensor::ones(outputs[i].shape())) : upstream[i]);
+    const Shape& shape = outputs[i].shape();
+    CHECK_ARG(upstream.empty() || upstream[i].shape() == shape, "[grad] upstream gradient ", i,
+              " has shape ", upstream[i].shape(), ", output ", i, " has ", shape);
+    accumulate(outputs[i], upstream.empty() ? Var(Tensor::ones(shape)) : upstream[i]);
   }
   NodeSet keep;
   for (const Var& var : wrt) keep.insert(var.node());
@@ -101,11 +104,13 @@ std::vector<Var> grad(const std::vector<Var>& outputs, const std::vector<Var>& w
     if (entry == gradients.end() || !has_input_in(leading, *var)) continue;
     const Var arrived = entry->second;
     if (!keep.count(var->node())) gradients.erase(entry);
+    CHECK_ARG(!var->node()->changed_since(var->id()), "[grad] the result of '", var->op(),
+              "', of shape ", var->shape(), ", was changed in place after it was made");
     const std::vector<Var> results = var->node()->backward(*var, arrived);
     CHECK_ARG(results.size() == var->inputs().size(), "[grad] the rule of '", var->op(),
               "' returned ", results.size(), " gradients for ", var->inputs().size(), " inputs");
     for (size_t i = 0; i < results.size(); ++i) {
-      const Var& input = var->input(static_cast<int>(i));
+      const Var& input = var->inputs()[i];
       if (!results[i] || !leading.count(input.node())) continue;
       CHECK_ARG(broadcasts_to(input.shape(), results[i].shape()), "[grad] the rule of '", var->op(),
                 "' returned a gradient of shape ", results[i].shape(), " for input ", i,

@@ -8,9 +8,10 @@
 namespace stflow {
 
 /// Gradients of sum_i <upstream_i, outputs_i> with respect to each of `wrt`, in order and in their
-/// shapes. `upstream` defaults to ones (so several outputs are summed). A wrt that no output
-/// depends on gets zeros. With create_graph the gradients can be differentiated again. Never frees
-/// a graph.
+/// shapes. `upstream` defaults to ones (so several outputs are summed), and each has the shape of
+/// its output. A wrt that no output depends on gets zeros. Throws when a value that a rule needs
+/// was changed in place after the graph was made (PyTorch's version counters). With create_graph
+/// the gradients can be differentiated again. Never frees a graph.
 std::vector<Var> grad(const std::vector<Var>& outputs, const std::vector<Var>& wrt,
                       bool create_graph = false, const std::vector<Var>& upstream = {});
 

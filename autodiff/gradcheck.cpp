@@ -92,6 +92,8 @@ void gradcheck(const Function& f, const std::vector<Tensor>& inputs,
                const GradcheckOptions& options) {
   CHECK_ARG(options.order == 1 || options.order == 2, "[gradcheck] order must be 1 or 2, got ",
             options.order);
+  CHECK_ARG(f, "[gradcheck] the function is empty");
+  for (const Tensor& input : inputs) input.shape("gradcheck");
   const GradMode recording(true);
   check_first_order(f, inputs, options, 1);
   if (options.order == 1) return;

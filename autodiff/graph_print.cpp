@@ -9,11 +9,13 @@ namespace {
 bool is_stochastic(const Var& var) { return var.op().find('[') != std::string::npos; }
 
 // Nodes behind the outputs, oldest first, numbered from 1.
-std::map<uint64_t, std::pair<int, Var>> numbered_nodes(const std::vector<Var>& outputs) {
+std::map<uint64_t, std::pair<int, Var>> numbered_nodes(const std::vector<Var>& outputs,
+                                                       const char* asking) {
   std::map<uint64_t, std::pair<int, Var>> nodes;
   std::vector<Var> pending(outputs);
   while (!pending.empty()) {
     const Var var = pending.back();
+    var.value(asking);
     pending.pop_back();
     if (!nodes.emplace(var.id(), std::pair(0, var)).second) continue;
     pending.insert(pending.end(), var.inputs().begin(), var.inputs().end());
@@ -26,7 +28,7 @@ std::map<uint64_t, std::pair<int, Var>> numbered_nodes(const std::vector<Var>& o
 }  // namespace
 
 std::string to_text(const std::vector<Var>& outputs) {
-  const auto nodes = numbered_nodes(outputs);
+  const auto nodes = numbered_nodes(outputs, "to_text");
   std::ostringstream text;
   for (const auto& [id, entry] : nodes) {
     const auto& [number, var] = entry;
@@ -40,7 +42,7 @@ std::string to_text(const std::vector<Var>& outputs) {
 }
 
 std::string to_dot(const std::vector<Var>& outputs) {
-  const auto nodes = numbered_nodes(outputs);
+  const auto nodes = numbered_nodes(outputs, "to_dot");
   std::ostringstream dot;
   dot << "digraph stflow {\n  rankdir=TB;\n  node [shape=box, style=filled, fillcolor=white, "
          "fontname=\"Helvetica\"];\n";

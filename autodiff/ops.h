@@ -21,7 +21,9 @@ Var mul(const Var& a, const Var& b);
 Var div(const Var& a, const Var& b);
 Var neg(const Var& x);
 Var pow(const Var& x, double exponent);  // x^exponent, x > 0 unless the exponent is an integer
-/// condition != 0 ? a : b; no gradient for the condition.
+/// condition != 0 ? a : b; no gradient for the condition. What is not chosen gets the gradient 0,
+/// and passes it on: where its own derivative is infinite or NaN, 0 times that is NaN (as in
+/// PyTorch). Make its argument safe first: where(x > 0, log(where(x > 0, x, 1)), 0).
 Var where(const Tensor& condition, const Var& a, const Var& b);
 
 inline Var operator+(const Var& a, const Var& b) { return add(a, b); }
@@ -35,6 +37,8 @@ Var exp(const Var& x);
 Var expm1(const Var& x);
 Var log(const Var& x);
 Var log1p(const Var& x);
+/// Gradient inf at 0, so that of sqrt(sum(square(x))), the norm, is NaN at x = 0: add a small
+/// number under the root where that can happen.
 Var sqrt(const Var& x);
 Var square(const Var& x);
 Var abs(const Var& x);  // gradient 0 at 0
@@ -50,6 +54,7 @@ Var polygamma(int n, const Var& x);  // n = -1: log Gamma(x), 0: digamma, 1: tri
 Var sum(const Var& x, const Axes& axes = {}, bool keepdim = false);
 Var mean(const Var& x, const Axes& axes = {}, bool keepdim = false);
 Var max(const Var& x, const Axes& axes = {}, bool keepdim = false);  // ties share the gradient
+/// -inf where all numbers are, with gradient NaN, as in PyTorch.
 Var logsumexp(const Var& x, const Axes& axes = {}, bool keepdim = false);
 Var softmax(const Var& x, int axis = -1);
 Var log_softmax(const Var& x, int axis = -1);

@@ -21,9 +21,8 @@ Var sub(const Var& a, const Var& b) {
 Var mul(const Var& a, const Var& b) {
   return make_node("mul", mul(a.value(), b.value()), {a, b},
                    [](const Var& out, const Var& up) -> std::vector<Var> {
-                     const Var &left = out.input(0), &right = out.input(1);
-                     return {out.wants(0) ? mul_to(up, right, left.shape()) : Var(),
-                             out.wants(1) ? mul_to(up, left, right.shape()) : Var()};
+                     return {out.wants(0) ? mul_to(up, out.input(1), out.input_shape(0)) : Var(),
+                             out.wants(1) ? mul_to(up, out.input(0), out.input_shape(1)) : Var()};
                    });
 }
 
@@ -32,7 +31,7 @@ Var div(const Var& a, const Var& b) {
       "div", div(a.value(), b.value()), {a, b},
       [](const Var& out, const Var& up) -> std::vector<Var> {
         const Var scaled = up / out.input(1);
-        return {scaled, out.wants(1) ? -mul_to(scaled, out, out.input(1).shape()) : Var()};
+        return {scaled, out.wants(1) ? -mul_to(scaled, out, out.input_shape(1)) : Var()};
       });
 }
 

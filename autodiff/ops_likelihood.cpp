@@ -31,13 +31,13 @@ Var bernoulli_log_prob(const Var& logits, const Var& x) {
   Tensor residual;  // the derivative in the logits comes with the value
   const bool keep = grad_enabled() && logits.requires_grad();
   const Tensor value = bernoulli_log_prob(logits.value(), x.value(), keep ? &residual : nullptr);
-  return make_node("bernoulli_log_prob", value, {logits, x},
-                   [residual](const Var& out, const Var& up) -> std::vector<Var> {
-                     const Var &a = out.input(0), &values = out.input(1);
-                     const Var each = reshape(up, up.shape().inserted(up.rank(), 1));
-                     return {out.wants(0) ? logits_gradient(each, a, values, residual) : Var(),
-                             out.wants(1) ? each * a : Var()};
-                   });
+  return make_node(
+      "bernoulli_log_prob", value, {logits, x},
+      [residual](const Var& out, const Var& up) -> std::vector<Var> {
+        const Var each = reshape(up, up.shape().inserted(up.rank(), 1));
+        return {out.wants(0) ? logits_gradient(each, out.input(0), out.input(1), residual) : Var(),
+                out.wants(1) ? each * out.input(0) : Var()};
+      });
 }
 
 Var categorical_log_prob(const Var& logits, const Var& x) {

@@ -13,13 +13,14 @@ Var matmul(const Var& a, const Var& b, bool transpose_a, bool transpose_b) {
   }
   return make_node("matmul", matmul(a.value(), b.value(), transpose_a, transpose_b), {a, b},
                    [=](const Var& out, const Var& up) -> std::vector<Var> {
-                     const Var &left = out.input(0), &right = out.input(1);
                      Var to_left, to_right;
                      if (out.wants(0)) {
+                       const Var& right = out.input(1);
                        to_left = transpose_a ? matmul(right, up, transpose_b, true)
                                              : matmul(up, right, false, !transpose_b);
                      }
                      if (out.wants(1)) {
+                       const Var& left = out.input(0);
                        to_right = transpose_b ? matmul(up, left, true, transpose_a)
                                               : matmul(left, up, !transpose_a, false);
                      }
@@ -32,12 +33,12 @@ Var linear(const Var& x, const Var& weight, const Var& bias) {
   if (bias) inputs.push_back(bias);
   return make_node("linear", linear(x.value(), weight.value(), bias ? bias.value() : Tensor()),
                    inputs, [](const Var& out, const Var& up) -> std::vector<Var> {
-                     const Var &in = out.input(0), &w = out.input(1);
-                     const Var up_rows = reshape(up, {-1, w.dim(0)});
+                     const Shape &in = out.input_shape(0), &w = out.input_shape(1);
+                     const Var up_rows = reshape(up, {-1, w[0]});
                      std::vector<Var> gradients(out.inputs().size());
-                     if (out.wants(0)) gradients[0] = reshape(matmul(up_rows, w), in.shape());
+                     if (out.wants(0)) gradients[0] = reshape(matmul(up_rows, out.input(1)), in);
                      if (out.wants(1))
-                       gradients[1] = matmul(up_rows, reshape(in, {-1, w.dim(1)}), true);
+                       gradients[1] = matmul(up_rows, reshape(out.input(0), {-1, w[1]}), true);
                      if (gradients.size() > 2) gradients[2] = up_rows;
                      return gradients;
                    });

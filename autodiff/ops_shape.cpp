@@ -6,7 +6,7 @@ namespace stflow {
 Var reshape(const Var& x, const Shape& shape) {
   return make_node("reshape", x.value().reshape(shape), {x},
                    [](const Var& out, const Var& up) -> std::vector<Var> {
-                     return {reshape(up, out.input(0).shape())};
+                     return {reshape(up, out.input_shape(0))};
                    });
 }
 
@@ -19,7 +19,7 @@ Var transpose(const Var& x, int axis0, int axis1) {
 Var slice(const Var& x, int axis, int64_t begin, int64_t end) {
   return make_node("slice", slice(x.value(), axis, begin, end), {x},
                    [=](const Var& out, const Var& up) -> std::vector<Var> {
-                     const Shape& shape = out.input(0).shape();
+                     const Shape& shape = out.input_shape(0);
                      return {concat({Tensor::zeros(shape.with(axis, begin)), up,
                                      Tensor::zeros(shape.with(axis, shape[axis] - end))},
                                     axis)};

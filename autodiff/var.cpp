@@ -10,14 +10,13 @@ namespace stflow {
 namespace {
 
 thread_local bool recording = true;
-std::atomic<uint64_t> next_id{0};
 std::atomic<int64_t> alive{0};
 
 const Tensor kNoTensor;
 
 }  // namespace
 
-Node::Node() : id(next_id++) { ++alive; }
+Node::Node() : id(tick()) { ++alive; }
 
 Node::~Node() {
   --alive;
@@ -51,12 +50,13 @@ Var Var::parameter(const Tensor& value) {
   return leaf;
 }
 
-const Tensor& Var::value() const { return node_or_throw().value; }
+const Tensor& Var::value(const char* asking) const { return node_or_throw(asking).value; }
 
 Tensor& Var::mutable_value() {
   CHECK_ARG(defined() && node_->inputs.empty(),
             "[Var] only a leaf may be changed in place, this is '", defined() ? op() : "empty",
             "'");
+  node_->opened = node_->value.mark_changed();
   return node_->value;
 }
 
@@ -74,26 +74,36 @@ void Var::set_grad(const Tensor& grad) {
 
 void Var::add_grad(const Tensor& grad) {
   const Tensor before = this->grad();
+  grad.shape("add_grad");
   set_grad(grad);
   if (before.defined()) node_->grad = stflow::add(before, grad);
 }
 
 void Var::zero_grad() { set_grad({}); }
 
-Var Var::detach() const { return Var(value()); }
+Var Var::detach() const { return Var(value("detach")); }
 
 void Var::backward() const { stflow::backward(*this); }
 
-const std::string& Var::op() const { return node_or_throw().op; }
-const std::vector<Var>& Var::inputs() const { return node_or_throw().inputs; }
-uint64_t Var::id() const { return node_or_throw().id; }
+const std::string& Var::op() const { return node_or_throw("Var::op").op; }
+const std::vector<Var>& Var::inputs() const { return node_or_throw("Var::inputs").inputs; }
+uint64_t Var::id() const { return node_or_throw("Var::id").id; }
 
-const Node& Var::node_or_throw() const {
-  CHECK_ARG(defined(), "[Var] used while empty");
+const Var& Var::input(int i) const {
+  const Var& var = inputs().at(i);
+  CHECK_ARG(!var.node_->changed_since(id()), "[grad] the rule of '", op(), "' needs its input ", i,
+            ", '", var.op(), "' of shape ", var.shape(),
+            ", which was changed in place since. Hint: take the gradient before the change");
+  return var;
+}
+
+const Node& Var::node_or_throw(const char* asking) const {
+  CHECK_ARG(defined(), "[Var] used while empty in ", asking);
   return *node_;
 }
 
 Var make_node(std::string op, Tensor value, std::vector<Var> inputs, Backward backward) {
+  CHECK_ARG(backward, "[make_node] '", op, "' has no backward rule");
   Var result(std::move(value));
   Node& node = *result.node_;
   node.op = std::move(op);

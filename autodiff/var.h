@@ -3,8 +3,11 @@
 // Every differentiable function (ops.h) makes a node that remembers its inputs and a backward rule.
 // The rule is written in the same differentiable functions, so a gradient can be differentiated
 // again. grad.h walks the graph. A node lives as long as a handle or a later node needs it.
+//
+// A question to an empty Var throws with the name of the function that asks, as for Tensors.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -21,7 +24,7 @@ class Var;
 /// Gradients of the inputs, in their order, from (this node's output, upstream gradient). An empty
 /// Var means zero. A rule captures plain numbers, shapes and constant tensors, never a Var: a
 /// captured Var is a second owner and would keep the graph alive for ever. It reaches its inputs by
-/// out.input(i).
+/// out.input(i), or out.input_shape(i) where the shape is enough.
 using Backward = std::function<std::vector<Var>(const Var& out, const Var& upstream)>;
 
 struct Node;
@@ -36,14 +39,19 @@ class Var {
 
   bool defined() const { return node_ != nullptr; }
   explicit operator bool() const { return defined(); }
-  const Tensor& value() const;
+  const Tensor& value(const char* asking = __builtin_FUNCTION()) const;
   /// The value, to be changed in place (optimisers, loading weights). Leaves only; throws
-  /// otherwise.
+  /// otherwise. From then on a gradient that needs the value as it was is an error: ask for the
+  /// reference anew for each change.
   Tensor& mutable_value();
-  const Shape& shape() const { return value().shape(); }
-  int64_t dim(int axis) const { return shape()[axis]; }
-  int rank() const { return shape().rank(); }
-  real item() const { return value().item(); }
+  const Shape& shape(const char* asking = __builtin_FUNCTION()) const {
+    return value(asking).shape(asking);
+  }
+  int64_t dim(int axis, const char* asking = __builtin_FUNCTION()) const {
+    return value(asking).dim(axis, asking);
+  }
+  int rank(const char* asking = __builtin_FUNCTION()) const { return value(asking).rank(asking); }
+  real item() const { return value("item").item(); }
 
   /// Is there a parameter behind this value?
   bool requires_grad() const;
@@ -62,7 +70,10 @@ class Var {
   // ---- the graph ----
   const std::string& op() const;  // "matmul", "parameter", "constant", "bernoulli[mmd]"
   const std::vector<Var>& inputs() const;
-  const Var& input(int i) const { return inputs()[i]; }
+  /// Inside a backward rule: input i. Throws when its value was changed in place after this node
+  /// was made from it, for the gradient would be wrong.
+  const Var& input(int i) const;
+  const Shape& input_shape(int i) const { return inputs().at(i).shape(); }
   uint64_t id() const;  // grows with creation: an input's id is below its users'
   /// Inside a backward rule: is the gradient of input i asked for? (A constant's never is.)
   bool wants(int i) const;
@@ -73,7 +84,7 @@ class Var {
  private:
   friend Var make_node(std::string, Tensor, std::vector<Var>, Backward);
   friend struct Node;
-  const Node& node_or_throw() const;
+  const Node& node_or_throw(const char* asking) const;
   std::shared_ptr<Node> node_;
 };
 
@@ -82,18 +93,21 @@ struct Node {
   Tensor value;
   std::vector<Var> inputs;  // empty when no gradient is needed
   Backward backward;
-  Tensor grad;  // leaves only
-  uint64_t id;
+  Tensor grad;          // leaves only
+  uint64_t id;          // when it was made, by tick()
+  uint64_t opened = 0;  // when mutable_value() was last asked for
   bool requires_grad = false;
 
   Node();
   ~Node();  // releases long chains without recursion
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
+  /// Was the value changed in place, or could it be, after that tick?
+  bool changed_since(uint64_t tick) const { return std::max(opened, value.changed_at()) > tick; }
 };
 
 /// The result of an op. Remembers inputs and rule only when gradients are enabled and an input
-/// needs one.
+/// needs one. Throws when the rule is empty.
 Var make_node(std::string op, Tensor value, std::vector<Var> inputs, Backward backward);
 
 /// Nodes now alive in the whole program; a test that releases a graph sees it return to what it

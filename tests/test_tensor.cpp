@@ -1,5 +1,6 @@
 // test_tensor.cpp - shapes, tensors as handles and views, and the storage cache behind them.
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <atomic>
@@ -12,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "tensor/storage.h"
 #include "tensor/tensor.h"
 #include "tests/testing.h"
 
@@ -297,7 +299,14 @@ TEST_CASE("storage_stats: counts live and cached bytes; release gives back the c
 TEST_CASE("storage: a request that cannot be met throws and is not counted" *
           doctest::skip(kSanitized)) {
   const StorageStats before = storage_stats();
-  CHECK_THROWS_AS(Tensor({int64_t{1} << 55}), std::bad_alloc);
+  CHECK_THROWS_AS(allocate_storage(int64_t{1} << 55), std::bad_alloc);
+  rlimit limit;
+  REQUIRE(getrlimit(RLIMIT_AS, &limit) == 0);
+  const rlimit small{rlim_t{1} << 34, limit.rlim_max};
+  REQUIRE(setrlimit(RLIMIT_AS, &small) == 0);
+  const std::string message = message_of<std::runtime_error>([] { Tensor({1 << 10, 1 << 24}); });
+  REQUIRE(setrlimit(RLIMIT_AS, &limit) == 0);
+  check_contains(message, "[Tensor] no memory for shape [1024,16777216]", " bytes");
   CHECK(storage_stats().live_bytes == before.live_bytes);
 }
 
