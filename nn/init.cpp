@@ -9,7 +9,7 @@ namespace stflow::nn {
 namespace {
 
 void check_weight_shape(const char* function, const Shape& shape) {
-  CHECK_ARG(shape.rank() == 2 && shape.numel() > 0, "[", function,
+  CHECK_ARG(shape.rank() == 2 && shape.numel(function) > 0, "[", function,
             "] expected a weight shape [outputs,inputs], got ", shape);
 }
 

@@ -14,7 +14,7 @@ Linear::Linear(int64_t inputs, int64_t outputs, Rng& rng, LinearOptions options)
 }
 
 Var Linear::forward(const Var& x) {
-  CHECK_ARG(x.rank() >= 1, describe("Linear"), ": input is a scalar, weight expects ",
+  CHECK_ARG(x.rank("Linear") >= 1, describe("Linear"), ": input is a scalar, weight expects ",
             weight.dim(1), " features");
   CHECK_ARG(x.dim(-1) == weight.dim(1), describe("Linear"), ": input has ", x.dim(-1),
             " features, weight expects ", weight.dim(1), " (input ", x.shape(), " x weight ",

@@ -5,9 +5,10 @@ namespace stflow::nn {
 namespace {
 
 void check_same_shape(const char* function, const Var& prediction, const Var& target) {
-  CHECK_ARG(prediction.shape() == target.shape() && prediction.rank() >= 1, "[", function,
-            "] expected two equal shapes [...,D], got prediction ", prediction.shape(),
+  CHECK_ARG(prediction.shape(function) == target.shape(function) && prediction.rank() >= 1, "[",
+            function, "] expected two equal shapes [...,D], got prediction ", prediction.shape(),
             " and target ", target.shape());
+  reduced_count(prediction.shape(), {-1}, function);
 }
 
 }  // namespace
@@ -26,6 +27,7 @@ double accuracy(const Tensor& logits, const Tensor& labels) {
   CHECK_ARG(logits.rank() == 2 && labels.shape() == Shape{logits.dim(0)},
             "[accuracy] expected logits [B,K] and labels [B], got ", logits.shape(), " and ",
             labels.shape());
+  reduced_count(labels.shape(), {}, "accuracy");
   const double right = sum(equal(argmax(logits), labels)).item();
   return right / static_cast<double>(labels.numel());
 }

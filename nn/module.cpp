@@ -49,6 +49,7 @@ void Module::load_state_dict(const NamedTensors& state, const std::string& sourc
 
 Var Module::register_parameter(const std::string& name, const Tensor& value) {
   check_name("register_parameter", name);
+  CHECK_ARG(value.defined(), "[register_parameter] '", name, "' is an undefined tensor");
   parameters_.emplace_back(name, Var::parameter(value));
   return parameters_.back().second;
 }
@@ -56,6 +57,8 @@ Var Module::register_parameter(const std::string& name, const Tensor& value) {
 void Module::register_module(const std::string& name, Module& child) {
   check_name("register_module", name);
   CHECK_ARG(&child != this, "[register_module] '", name, "' is the module itself");
+  CHECK_ARG(!child.contains(*this), "[register_module] '", name, "' contains ", describe("Module"),
+            ", the module it would be part of");
   children_.emplace_back(name, &child);
   child.set_path(path_.empty() ? name : path_ + "." + name);
 }
@@ -76,6 +79,12 @@ void Module::check_name(const char* function, const std::string& name) const {
 void Module::set_path(const std::string& path) {
   path_ = path;
   for (auto& [name, child] : children_) child->set_path(path + "." + name);
+}
+
+bool Module::contains(const Module& module) const {
+  return this == &module || std::ranges::any_of(children_, [&](const auto& entry) {
+           return entry.second->contains(module);
+         });
 }
 
 void Module::collect(const std::string& prefix,

@@ -51,7 +51,8 @@ class Module {
  protected:
   /// Makes `value` a parameter of this module. Names are unique within a module and have no dot.
   Var register_parameter(const std::string& name, const Tensor& value);
-  /// The child is not owned: it is a member of the derived struct, or held by it.
+  /// The child is not owned: it is a member of the derived struct, or held by it. Throws when it is
+  /// this module or contains it.
   void register_module(const std::string& name, Module& child);
   /// "Linear 'encoder.0'", or "Linear" when it has no name: how error messages begin.
   std::string describe(const std::string& type) const;
@@ -59,6 +60,7 @@ class Module {
  private:
   void check_name(const char* function, const std::string& name) const;
   void set_path(const std::string& path);
+  bool contains(const Module& module) const;  // itself, or at any depth
   void collect(const std::string& prefix, std::vector<std::pair<std::string, Var>>& found) const;
 
   std::vector<std::pair<std::string, Var>> parameters_;

@@ -14,14 +14,17 @@ void check_fits(const NamedTensors& given, const NamedTensors& expected, const s
     const auto found = given.find(name);
     if (found == given.end()) {
       problems += concat_message("\n  missing: ", name, " ", tensor.shape());
-    } else if (!(found->second.shape() == tensor.shape())) {
+    } else if (!found->second.defined()) {
+      problems += concat_message("\n  undefined: ", name, ", expected ", tensor.shape());
+    } else if (found->second.shape() != tensor.shape()) {
       problems += concat_message("\n  wrong shape: ", name, " is ", found->second.shape(),
                                  ", expected ", tensor.shape());
     }
   }
   for (const auto& [name, tensor] : given) {
     if (!expected.contains(name)) {
-      problems += concat_message("\n  unexpected: ", name, " ", tensor.shape());
+      problems += concat_message("\n  unexpected: ", name, " ",
+                                 tensor.defined() ? tensor.shape().str() : "undefined");
     }
   }
   if (!problems.empty()) {

@@ -48,6 +48,9 @@ void check_sgd(const SGDOptions& o) {
   CHECK_ARG(o.lr >= 0, "[SGD] lr must be at least 0, got ", o.lr);
   CHECK_ARG(o.momentum >= 0, "[SGD] momentum must be at least 0, got ", o.momentum);
   CHECK_ARG(o.weight_decay >= 0, "[SGD] weight_decay must be at least 0, got ", o.weight_decay);
+  CHECK_ARG(std::isfinite(o.lr + o.momentum + o.weight_decay),
+            "[SGD] lr, momentum and weight_decay must be finite, got ", o.lr, ", ", o.momentum,
+            " and ", o.weight_decay);
   CHECK_ARG(!o.nesterov || o.momentum > 0, "[SGD] nesterov needs momentum above 0, got ",
             o.momentum);
 }
@@ -58,6 +61,9 @@ void check_adam(const char* name, const AdamWOptions& o) {
   CHECK_ARG(o.beta2 >= 0 && o.beta2 < 1, "[", name, "] beta2 must be in [0, 1), got ", o.beta2);
   CHECK_ARG(o.eps >= 0, "[", name, "] eps must be at least 0, got ", o.eps);
   CHECK_ARG(o.weight_decay >= 0, "[", name, "] weight_decay must be at least 0, got ",
+            o.weight_decay);
+  CHECK_ARG(std::isfinite(o.lr + o.eps + o.weight_decay), "[", name,
+            "] lr, eps and weight_decay must be finite, got ", o.lr, ", ", o.eps, " and ",
             o.weight_decay);
 }
 
@@ -140,11 +146,12 @@ double clip_grad_norm(const std::vector<Var>& parameters, double max_norm) {
   CHECK_ARG(max_norm >= 0, "[clip_grad_norm] max_norm must be at least 0, got ", max_norm);
   double squares = 0;
   for (const Var& parameter : parameters) {
+    parameter.value("clip_grad_norm");
     if (parameter.grad().defined()) squares += sum(square(parameter.grad())).item();
   }
-  const double norm = std::sqrt(squares);
-  if (norm > max_norm && std::isfinite(norm)) {
-    const Tensor factor = Tensor::scalar(static_cast<real>(max_norm / norm));
+  const double norm = std::sqrt(squares), coefficient = max_norm / (norm + 1e-6);
+  if (coefficient < 1 && std::isfinite(norm)) {
+    const Tensor factor = Tensor::scalar(static_cast<real>(coefficient));
     for (Var parameter : parameters) {
       if (parameter.grad().defined()) parameter.set_grad(mul(parameter.grad(), factor));
     }

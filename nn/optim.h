@@ -89,8 +89,10 @@ class AdamW : public Optimizer {
   AdamWOptions options;
 };
 
-/// Scales all gradients by one factor so that their joint Euclidean norm is at most `max_norm`, and
-/// returns the norm before. When that is not finite the gradients stay as they are.
+/// Multiplies all gradients by max_norm / (norm + 1e-6), if that is below 1, where `norm` is their
+/// joint Euclidean norm (PyTorch's formula), and returns the norm before. When that is not finite
+/// the gradients stay as they are, where PyTorch makes them 0 or NaN: the caller sees it and
+/// decides.
 double clip_grad_norm(const std::vector<Var>& parameters, double max_norm);
 
 }  // namespace stflow::optim

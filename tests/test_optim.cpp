@@ -230,11 +230,19 @@ TEST_CASE("clip_grad_norm: large gradients are scaled to the limit, small ones a
   CHECK(optim::clip_grad_norm({a, b, idle}, 10) == 5);
   check_equal(a.grad(), Tensor::from({3, 0}));
   CHECK(optim::clip_grad_norm({a, b, idle}, 0.5) == 5);
-  check_close(a.grad(), Tensor::from({real(0.3), 0}), kTolerance, 0);
-  check_close(b.grad(), Tensor::from({real(-0.4)}), kTolerance, 0);
+  const double factor = 0.5 / (5 + 1e-6);  // as in torch.nn.utils.clip_grad_norm_
+  check_close(a.grad(), Tensor::from({real(3 * factor), 0}), kTolerance, 0);
+  check_close(b.grad(), Tensor::from({real(-4 * factor)}), kTolerance, 0);
   CHECK_FALSE(idle.grad().defined());
   check_contains(message_of([&] { optim::clip_grad_norm({a}, -1); }),
                  "[clip_grad_norm] max_norm must be at least 0, got -1");
+}
+
+TEST_CASE("clip_grad_norm: a norm within 1e-6 of the limit is clipped, as PyTorch does") {
+  Var a = Var::parameter(Tensor::zeros({1}));
+  a.set_grad(Tensor::from({real(1e-6)}));
+  optim::clip_grad_norm({a}, 1e-6);
+  check_close(a.grad(), Tensor::from({real(.5e-6)}), 1e-5, 0);
 }
 
 TEST_CASE("clip_grad_norm: a gradient that other handles share is not changed under them") {
