@@ -48,6 +48,8 @@ Var softplus(const Var& x);                        // log(1 + e^x)
 Var relu(const Var& x);                            // gradient 0 at 0
 Var leaky_relu(const Var& x, double slope);        // x > 0 ? x : slope x
 Var clamp(const Var& x, double low, double high);  // gradient 0 outside [low, high]
+/// A number in the place of infinities, which get no gradient. NaN stays.
+Var replace_inf(const Var& x, double by);
 Var polygamma(int n, const Var& x);  // n = -1: log Gamma(x), 0: digamma, 1: trigamma, ...; x > 0
 
 // ---- reductions (ops_reduce.cpp); no axes = all axes ----
@@ -82,11 +84,15 @@ Var linear(const Var& x, const Var& weight, const Var& bias = {});
 
 // ---- log-likelihoods (ops_likelihood.cpp), summed over the last axis: [...,D] -> [...] ----
 /// sum_j x_j a_j - softplus(a_j), with a = logits. Differentiable in both; x may lie outside {0,1}.
+/// An infinite logit is a certain bit: 0 where x_j is that bit, else -inf; x_j gets no gradient.
 Var bernoulli_log_prob(const Var& logits, const Var& x);
-/// sum_k x_k log_softmax(logits)_k, with x one-hot or relaxed. [...,K] -> [...]
+/// sum_k x_k log_softmax(logits)_k, with x one-hot or relaxed. [...,K] -> [...] A logit of -inf is a
+/// category that cannot be: it adds nothing where x_k is 0, and log 0 where it is not.
 Var categorical_log_prob(const Var& logits, const Var& x);
 /// sum_j x_j r_j - e^{r_j} - log Gamma(x_j + 1), with r = log rate.
 Var poisson_log_prob(const Var& log_rate, const Var& x);
+/// The same for each x by itself, from the rate, whose log has lost digits where it is large. [...]
+Var poisson_log_pmf(const Var& rate, const Var& x);
 /// -log_softmax(logits)[label]: [...,K] and labels [...] (whole numbers) -> [...]
 Var cross_entropy(const Var& logits, const Tensor& labels);
 

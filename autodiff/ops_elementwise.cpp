@@ -1,4 +1,5 @@
 // ops_elementwise.cpp - functions of each number by itself, and their derivatives.
+#include <cmath>
 #include <utility>
 
 #include "autodiff/ops.h"
@@ -82,6 +83,11 @@ Var leaky_relu(const Var& x, double slope) {
 Var clamp(const Var& x, double low, double high) {
   return elementwise("clamp", clamp(x.value(), static_cast<real>(low), static_cast<real>(high)), x,
                      [](const Var& out) { return Var(equal(out.value(), out.input(0).value())); });
+}
+
+Var replace_inf(const Var& x, double by) {
+  if (all_finite(x.value())) return x;
+  return where(map([](real v) { return std::isinf(v) ? real(0) : real(1); }, x.value()), x, by);
 }
 
 Var polygamma(int n, const Var& x) {

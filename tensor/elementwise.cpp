@@ -165,6 +165,8 @@ Tensor polygamma(int n, const Tensor& x) {
   return apply([=](real v) { return static_cast<real>(polygamma_at(n, v)); }, x);
 }
 
+double polygamma(int n, double x) { return polygamma_at(n, x); }
+
 void add_scaled_(Tensor& y, const Tensor& x, real scale) {
   CHECK_ARG(y.shape() == x.shape(), "[add_scaled_] shapes differ: ", y.shape(), " and ", x.shape());
   const real* in = x.data();

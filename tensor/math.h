@@ -48,6 +48,7 @@ Tensor clamp(const Tensor& x, real low, real high);
 /// The polygamma function psi_n(x), x > 0: n = -1 is log Gamma, 0 digamma, 1 trigamma, ... 20.
 /// (Abramowitz & Stegun 6.1.41, 6.3.18, 6.4.11 after shifting x above 10 by the recurrence.)
 Tensor polygamma(int n, const Tensor& x);
+double polygamma(int n, double x);
 
 // ---- reductions; keepdim leaves an extent of 1 where an axis was summed away ----
 // Axes must exist and differ. A sum of no numbers is 0; a mean, maximum, logsumexp, softmax or

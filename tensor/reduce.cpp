@@ -203,6 +203,17 @@ STFLOW_CLONES real bernoulli_run_with_residual(const real* a, const real* x,
   return bernoulli_sum<true>(a, x, residual, n);
 }
 
+// The same where a logit may be infinite: a certain bit, which adds 0 if x is that bit.
+real bernoulli_run_with_certain(const real* a, const real* x, int64_t n) {
+  real total = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const real off = x[i] - (a[i] > 0 ? 1 : 0);
+    const bool certain = std::isinf(a[i]);
+    total += !certain ? x[i] * a[i] - simd::softplus(a[i]) : off == 0 ? 0 : off * a[i];
+  }
+  return total;
+}
+
 // p (1 - p) by e^-|a|: the residual has lost the digits of the smaller of p and 1 - p.
 STFLOW_CLONES real residual_row(const real* g, real each, const real* a, const real* residual,
                                 real* __restrict to_logits, int64_t n) {
@@ -315,6 +326,9 @@ Tensor bernoulli_log_prob(const Tensor& logits, const Tensor& x, Tensor* residua
                : bernoulli_run(a, values, count);
     };
     out[start / n] = reduce_halves(0, n, kBlock, run, std::plus());
+    if (std::isnan(out[start / n])) {
+      out[start / n] = bernoulli_run_with_certain(pa + ia, px + ix, n);
+    }
   });
   return result;
 }
