@@ -3,7 +3,8 @@
 #include <cmath>
 #include <numeric>
 
-#include "tensor/parallel.h"
+#include "tensor/map.h"
+#include "tensor/special.h"
 
 namespace stflow {
 namespace {
@@ -36,12 +37,15 @@ namespace {
 
 /// Smallest count at which the distribution function reaches u.
 int64_t quantile(const PoissonTable& table, double u) {
-  double below = 0;
-  for (size_t i = 0; i < table.pmf.size(); ++i) {
-    below += table.pmf[i];
-    if (below >= u) return table.first + static_cast<int64_t>(i);
+  const auto& pmf = table.pmf;
+  size_t i = 0;
+  if (u <= 0.5) {
+    for (double below = pmf[0]; below < u && i + 1 < pmf.size();) below += pmf[++i];
+  } else {  // from above, where 1 - u has digits that a sum of nearly 1 has not
+    i = pmf.size() - 1;
+    for (double above = pmf[i]; above <= 1 - u && i > 0;) above += pmf[--i];
   }
-  return table.first + static_cast<int64_t>(table.pmf.size()) - 1;
+  return table.first + static_cast<int64_t>(i);
 }
 
 }  // namespace
@@ -104,27 +108,99 @@ Tensor Poisson::sample(Rng& rng) const {
   return z;
 }
 
-Tensor Poisson::score(const Tensor& z) const {
-  return sub(div(z, rate().value()), Tensor::scalar(1));
+Tensor Poisson::score(const Tensor& z) const { return div(sub(z, rate().value()), rate().value()); }
+
+namespace {
+
+/// f(rate, its table) for each rate.
+template <typename Function>
+Tensor for_each_rate(const Tensor& rate, Function f) {
+  Tensor result(rate.shape());
+  real* out = result.data();
+  parallel_for(rate.numel(), kGrain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      out[i] = static_cast<real>(f(double{rate[i]}, poisson_table(rate[i])));
+    }
+  });
+  return result;
 }
 
+/// E g(z)
+template <typename Function>
+double mean_over(const PoissonTable& table, Function g) {
+  double total = 0, z = static_cast<double>(table.first);
+  for (const double p : table.pmf) total += p * g(z++);
+  return total;
+}
+
+// d entropy / d lambda = E log((z+1) / lambda), about 1/(2 lambda): the difference of E log(z+1)
+// and log lambda has no digits left in float. Its own derivative is E log(1 + 1/(z+1)) - 1/lambda,
+// less E 1/(z+1) = (1 - e^-lambda) / lambda on both sides of the minus.
+Var entropy_slope(const Var& rate) {
+  const auto slope = [](double lambda, const PoissonTable& table) {
+    return mean_over(table, [=](double z) { return std::log1p((z + 1 - lambda) / lambda); });
+  };
+  return make_node("entropy_slope", for_each_rate(rate.value(), slope), {rate},
+                   [](const Var& out, const Var& up) -> std::vector<Var> {
+                     const Var& lambda = out.input(0);
+                     const auto g = [](double z) { return std::log1p(1 / (z + 1)) - 1 / (z + 1); };
+                     return {up * (poisson_expectation(lambda, g) - exp(-lambda) / lambda)};
+                   });
+}
+
+}  // namespace
+
 Var Poisson::entropy() const {
-  const Var log_factorial =
-      poisson_expectation(rate(), [](double z) { return std::lgamma(z + 1); });
-  return sum(rate() - rate() * log(rate()) + log_factorial, {-1});
+  // For small rates the table ends too early to know -E log pmf(z).
+  const auto each = [](double lambda, const PoissonTable& table) {
+    if (lambda < 1) {
+      const auto log_factorial = [](double z) { return polygamma(-1, z + 1); };
+      return lambda - lambda * std::log(lambda) + mean_over(table, log_factorial);
+    }
+    double total = 0;
+    for (const double p : table.pmf) total -= p * std::log(p);
+    return total;
+  };
+  return sum(make_node("entropy", for_each_rate(rate().value(), each), {rate()},
+                       [](const Var& out, const Var& up) -> std::vector<Var> {
+                         return {up * entropy_slope(out.input(0))};
+                       }),
+             {-1});
 }
 
 Tensor Poisson::states() const {
   return all_states(poisson_support(max(rate().value()).item()) + 1, param().dim(-1), law());
 }
 
+namespace {
+
+/// log pmf(k) for k = 0, ..., counts - 1: [...] -> [...,counts]
+Var log_pmf_table(const Var& rate, int64_t counts) {
+  std::vector<double> log_factorial;
+  for (int64_t k = 0; k < counts; ++k) log_factorial.push_back(polygamma(-1, double(k) + 1));
+  Tensor value(rate.shape().inserted(rate.rank(), counts));
+  parallel_for(rate.value().numel(), kGrain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const double lambda = rate.value()[i], log_rate = std::log(lambda);
+      real* row = value.data() + i * counts;
+      for (size_t k = 0; k < log_factorial.size(); ++k) {
+        row[k] = static_cast<real>(static_cast<double>(k) * log_rate - lambda - log_factorial[k]);
+      }
+    }
+  });
+  return make_node("log_pmf_table", value, {rate},
+                   [counts](const Var& out, const Var& up) -> std::vector<Var> {
+                     const Var& lambda = out.input(0);
+                     return {sum(up * (Var(arange(counts)) - per_row(lambda)), {-1}) / lambda};
+                   });
+}
+
+}  // namespace
+
 Categorical Poisson::truncated() const {
   const int64_t counts = poisson_support(max(rate().value()).item()) + 1;
-  const Tensor k = arange(counts);
-  const Tensor log_factorial = polygamma(-1, add(k, Tensor::scalar(1)));
-  const Var log_weight = per_row(log(rate())) * Var(k) - Var(log_factorial);  // log pmf + rate
   const Shape& shape = rate().shape();
-  return {reshape(log_weight, shape.with(-1, shape[-1] * counts)), counts};
+  return {reshape(log_pmf_table(rate(), counts), shape.with(-1, shape[-1] * counts)), counts};
 }
 
 Tensor Poisson::noise(Rng& rng) const { return rng.uniform(truncated().param().shape()); }
@@ -145,25 +221,39 @@ Var Poisson::soften(const Var& perturbed, const Var& temperature) const {
   return sum(law.split(law.soften(perturbed, temperature)) * Var(arange(law.categories())), {-1});
 }
 
+namespace {
+
+/// log(a/b), with all digits also where a is near b.
+Var log_ratio(const Var& a, const Var& b) {
+  const auto each = [](real x, real y) {
+    const double apart = double{x} - y;
+    return static_cast<real>(std::abs(apart) < y / 2 ? std::log1p(apart / y)
+                                                     : std::log(double{x} / y));
+  };
+  return make_node("log_ratio", map(each, a.value(), b.value()), {a, b},
+                   [](const Var& out, const Var& up) -> std::vector<Var> {
+                     return {up / out.input(0), -up / out.input(1)};
+                   });
+}
+
+}  // namespace
+
 Var kl(const Poisson& q, const Poisson& p) {
-  return sum(q.rate() * log(q.rate() / p.rate()) - q.rate() + p.rate(), {-1});
+  const Shape shape = broadcast_shapes(q.rate().shape(), p.rate().shape(), "kl");
+  const auto each = [](real a, real b) {
+    return static_cast<real>(deviance(a, b, std::log(double{a} / b)));
+  };
+  const auto backward = [](const Var& out, const Var& up) -> std::vector<Var> {
+    const Var &a = out.input(0), &b = out.input(1);
+    return {up * log_ratio(a, b), up * ((b - a) / b)};
+  };
+  const Var a = broadcast_to(q.rate(), shape), b = broadcast_to(p.rate(), shape);
+  return sum(make_node("kl", map(each, a.value(), b.value()), {a, b}, backward), {-1});
 }
 
 Var poisson_expectation(const Var& rate, const std::function<double(double)>& g) {
-  const Tensor& lambda = rate.value();
-  Tensor value(lambda.shape());
-  real* out = value.data();
-  parallel_for(value.numel(), kGrain, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const PoissonTable table = poisson_table(lambda[i]);
-      double total = 0;
-      for (size_t k = 0; k < table.pmf.size(); ++k) {
-        total += table.pmf[k] * g(static_cast<double>(table.first) + static_cast<double>(k));
-      }
-      out[i] = static_cast<real>(total);
-    }
-  });
-  return make_node("poisson_expectation", value, {rate},
+  const auto expected = [&](double, const PoissonTable& table) { return mean_over(table, g); };
+  return make_node("poisson_expectation", for_each_rate(rate.value(), expected), {rate},
                    [g](const Var& node, const Var& up) -> std::vector<Var> {
                      const auto difference = [g](double z) { return g(z + 1) - g(z); };
                      return {up * poisson_expectation(node.input(0), difference)};

@@ -27,8 +27,8 @@ class Poisson : public Distribution {
   /// Takes two uniform tensors from `rng`: the first gives the leading bits, the second the
   /// trailing ones.
   Tensor sample(Rng& rng) const override;
-  Var log_prob(const Var& z) const override { return poisson_log_prob(log(rate()), z); }
-  Tensor score(const Tensor& z) const override;  // z / lambda - 1
+  Var log_prob(const Var& z) const override { return sum(poisson_log_pmf(rate(), z), {-1}); }
+  Tensor score(const Tensor& z) const override;  // (z - lambda) / lambda
   Var mean() const override { return rate(); }
   Var entropy() const override;
   /// Counts 0..N of every unit, N from poisson_support of the largest rate.
@@ -46,7 +46,7 @@ class Poisson : public Distribution {
   Categorical truncated() const;
 };
 
-/// KL(q || p) summed over units, nats: [...].
+/// KL(q || p) summed over units, nats: [...], never negative.
 Var kl(const Poisson& q, const Poisson& p);
 
 /// The probabilities of counts first, first + 1, ...: all of them that are not below 1e-18 of the
