@@ -1,9 +1,19 @@
 #include "estimators/bernoulli.h"
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
 #include "tensor/map.h"
+#include "tensor/special.h"
 
 namespace stflow {
 namespace {
+
+constexpr real kMax = std::numeric_limits<real>::max();
+
+double sigmoid(double a) { return 1 / (1 + std::exp(-a)); }
+double softplus(double a) { return std::max(a, 0.0) + std::log1p(std::exp(-std::abs(a))); }
 
 // For u in (0, 1). In one logarithm: 1 - u is exact from 1/2 on.
 real logit(real u) { return simd::log(u / (1 - u)); }
@@ -73,7 +83,18 @@ Tensor Bernoulli::sample(Rng& rng) const {
 
 Tensor Bernoulli::score(const Tensor& z) const { return sub(z, sigmoid(logits().value())); }
 
-Var Bernoulli::entropy() const { return sum(softplus(logits()) - probs() * logits(), {-1}); }
+// softplus(-|a|) + |a| sigmoid(-|a|): of two positive terms, nothing cancels where p is near 1.
+Var Bernoulli::entropy() const {
+  const auto each = [](real a) {
+    const real e = simd::exp(-std::abs(a)), size = std::min(std::abs(a), kMax);
+    return simd::log1p_unit(e) + size * (e / (1 + e));
+  };
+  const auto backward = [](const Var& out, const Var& up) -> std::vector<Var> {
+    const Var& a = out.input(0);
+    return {-up * replace_inf(a, 0) * sigmoid(a) * sigmoid(-a)};
+  };
+  return sum(make_node("entropy", map(each, logits().value()), {logits()}, backward), {-1});
+}
 
 Tensor Bernoulli::states() const { return all_states(2, param().dim(-1), law()); }
 
@@ -97,13 +118,14 @@ Tensor Bernoulli::harden(const Tensor& perturbed) const {
 Var Bernoulli::soften(const Var& perturbed, const Var& temperature) const {
   const real t = static_cast<real>(temperature.item());
   const auto each = [t](real z) { return simd::sigmoid(z / t); };
-  return make_node(
-      "soften", map(each, perturbed.value()), {perturbed, temperature},
-      [](const Var& out, const Var& up) -> std::vector<Var> {
-        const Var &z = out.input(0), &t_i = out.input(1);
-        const Var to_perturbed = up * soften_slope(out, t_i);
-        return {to_perturbed, out.wants(1) ? -mul_to(to_perturbed, z, {}) / t_i : Var()};
-      });
+  return make_node("soften", map(each, perturbed.value()), {perturbed, temperature},
+                   [](const Var& out, const Var& up) -> std::vector<Var> {
+                     const Var &z = out.input(0), &t_i = out.input(1);
+                     const Var to_perturbed = up * soften_slope(out, t_i);
+                     return {to_perturbed, out.wants(1)
+                                               ? -mul_to(to_perturbed, replace_inf(z, 0), {}) / t_i
+                                               : Var()};
+                   });
 }
 
 const Bernoulli& require_bernoulli(const Distribution& q, const std::string& rule) {
@@ -114,8 +136,22 @@ const Bernoulli& require_bernoulli(const Distribution& q, const std::string& rul
 }
 
 Var kl(const Bernoulli& q, const Bernoulli& p) {
-  const Var expected_ratio = q.probs() * (q.logits() - p.logits());
-  return sum(expected_ratio - softplus(q.logits()) + softplus(p.logits()), {-1});
+  const Shape shape = broadcast_shapes(q.logits().shape(), p.logits().shape(), "kl");
+  const auto each = [](real a, real b) {
+    // For a one; with the other sign, for a zero.
+    const auto term = [](double q_logit, double p_logit) {
+      const double ratio = softplus(-p_logit) - softplus(-q_logit);
+      return deviance(sigmoid(q_logit), sigmoid(p_logit), ratio);
+    };
+    return static_cast<real>(term(a, b) + term(-double{a}, -double{b}));
+  };
+  const auto backward = [](const Var& out, const Var& up) -> std::vector<Var> {
+    const Var &a = out.input(0), &b = out.input(1);
+    const Var change = replace_inf(a, 0) - replace_inf(b, 0);
+    return {up * change * sigmoid(a) * sigmoid(-a), up * (sigmoid(b) - sigmoid(a))};
+  };
+  const Var a = broadcast_to(q.logits(), shape), b = broadcast_to(p.logits(), shape);
+  return sum(make_node("kl", map(each, a.value(), b.value()), {a, b}, backward), {-1});
 }
 
 }  // namespace stflow

@@ -11,7 +11,8 @@ namespace stflow {
 
 class Bernoulli : public Distribution {
  public:
-  /// From logits (PyTorch's first argument is probs: here from_probs).
+  /// From logits (PyTorch's first argument is probs: here from_probs). An infinite one is a certain
+  /// bit, whose gradient is 0.
   explicit Bernoulli(const Var& logits) : Distribution(logits) {}
   /// From P(z = 1), which must lie strictly between 0 and 1.
   static Bernoulli from_probs(const Var& probs);
@@ -41,7 +42,8 @@ class Bernoulli : public Distribution {
 /// q as a Bernoulli; throws, naming the rule, when it is another law.
 const Bernoulli& require_bernoulli(const Distribution& q, const std::string& rule);
 
-/// KL(q || p) summed over units, nats: [...].
+/// KL(q || p) summed over units, nats: [...], never negative. Infinite, and its gradient without
+/// meaning, where q has mass and p has none.
 Var kl(const Bernoulli& q, const Bernoulli& p);
 
 }  // namespace stflow

@@ -10,9 +10,9 @@ namespace stflow {
 
 class Categorical : public Distribution {
  public:
-  /// From logits [..., units * categories] (PyTorch's first argument is probs). Throws unless the
-  /// last axis is a multiple of `categories`
-  /// >= 2.
+  /// From logits [..., units * categories] (PyTorch's first argument is probs). One of -inf is a
+  /// category that cannot be, and gets no gradient; a unit of nothing else is NaN throughout.
+  /// Throws unless the last axis is a multiple of `categories` >= 2.
   Categorical(const Var& logits, int64_t categories);
 
   const Var& logits() const { return param(); }
@@ -45,7 +45,8 @@ class Categorical : public Distribution {
   int64_t categories_;
 };
 
-/// KL(q || p) summed over units, nats: [...]. Throws when the numbers of categories differ.
+/// KL(q || p) summed over units, nats: [...], never negative. Infinite, and its gradient without
+/// meaning, where q has mass and p has none. Throws when the numbers of categories differ.
 Var kl(const Categorical& q, const Categorical& p);
 
 }  // namespace stflow
