@@ -15,7 +15,10 @@ Rule exact() {
     Shape shape = states.shape();
     for (int axis = 1; axis < q.param().rank(); ++axis) shape = shape.inserted(1, 1);
     const Var z(broadcast_to(states.reshape(shape), q.param().shape().inserted(0, states.dim(0))));
-    return sum(exp(q.log_prob(z)) * cost(z, scope), {0});
+    const Var weight = exp(q.log_prob(z));
+    // What a state costs that cannot be is nobody's business: it may be NaN.
+    const Var f = cost(z, scope);
+    return sum(weight * (all_finite(f.value()) ? f : where(weight.value(), f, 0.0)), {0});
   };
   return {.name = "exact", .apply = apply, .enumerates = true};
 }

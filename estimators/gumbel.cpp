@@ -65,7 +65,7 @@ LocalRule gumbel_rao(double temperature, int64_t draws) {
             Var total;
             for (int64_t draw = 0; draw < draws; ++draw) {
               const Var given = q.perturbed_given(z, q.noise(scope.rng));
-              const Var shift = (given - q.param()).detach();
+              const Var shift = (given - replace_inf(q.param(), 0)).detach();
               const Var y = q.soften(q.param() + shift, temperature);
               total = total ? total + y : y;
             }

@@ -53,7 +53,7 @@ Rule reinforce_net(const std::shared_ptr<nn::Module>& network) {
                          const Var& context) {
     CHECK_ARG(context.defined(),
               "rule 'reinforce-net' needs a context: what its baseline looks at");
-    return score_estimate(q, scope, cost, per_example(*network, context.detach()), parameters);
+    return score_estimate(q, scope, cost, per_example(*network, replace_inf(context.detach(), 0)), parameters);
   };
   return {"reinforce-net", apply, parameters};
 }

@@ -27,9 +27,9 @@ Var poisson_estimate(const Poisson& q, const Scope& scope, const Cost& cost, nn:
   const Var rate(q.rate().value());
   const Var k(z);
   const Tensor v = scope.rng.uniform(z.shape());
-  const Var at = exp(k * log(rate) - rate - polygamma(-1, k + 1));  // pmf(z)
-  const Var below = at * k / rate;                                  // pmf(z - 1)
-  const Var slope = -(below * (1 - Var(v)) + at * Var(v));          // du~ / d lambda
+  const Var at = exp(poisson_log_pmf(rate, k));             // pmf(z)
+  const Var below = at * k / rate;                          // pmf(z - 1)
+  const Var slope = -(below * (1 - Var(v)) + at * Var(v));  // du~ / d lambda
   const Var u = Var::parameter(poisson_cdf_between(q.rate().value(), z, v));
   const Var r = per_example(network, u);
   const Var dr = grad({r}, {u}, /*create_graph=*/true)[0];
@@ -55,7 +55,7 @@ Rule relax(const std::shared_ptr<nn::Module>& network, const RebarOptions& optio
       return poisson_estimate(*poisson, scope, cost, *network, network_parameters);
     }
     const ControlVariate c = [&](const Distribution& here, const Var& z) {
-      return relaxed_cost(here, scope, cost, z) + per_example(*network, z);
+      return relaxed_cost(here, scope, cost, z) + per_example(*network, replace_inf(z, 0));
     };
     return relaxed_control_variate_estimate(q, scope, cost, c, parameters);
   };
