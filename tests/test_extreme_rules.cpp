@@ -167,7 +167,8 @@ TEST_CASE("diagnose: calls no unbiased rule biased at large poisson rates") {
                                Poisson(param), scope,
                                [](const Var& z, const Scope&) { return sum(z, {-1}); });
                          }};
-    for (const char* name : {"st", "measure-valued", "muprop", "reinforce", "leave-one-out"}) {
+    for (const std::string name :
+         {"st", "measure-valued", "muprop", "reinforce", "leave-one-out"}) {
       CAPTURE(rate);
       CAPTURE(name);
       Rng rng(4);
