@@ -116,7 +116,7 @@ class PoissonMmd {
       const double pairs =
           std::inner_product(pmf.begin() + static_cast<int64_t>(gap), pmf.end(), pmf.begin(), 0.0);
       within += (gap == 0 ? 1 : 2) * pairs *
-                kernel_value(Kernel::rbf, bandwidth_, 0, static_cast<double>(gap));
+                centred_kernel(Kernel::rbf, bandwidth_, 0, static_cast<double>(gap));
     }
     return within - 2 * expectation(law, [&](double count) { return near(count); });
   }
@@ -126,7 +126,7 @@ class PoissonMmd {
     const auto [entry, is_new] = known_.try_emplace(count);
     if (is_new) {
       entry->second = expectation(
-          pushed_, [&](double y) { return kernel_value(Kernel::rbf, bandwidth_, count, y); });
+          pushed_, [&](double y) { return centred_kernel(Kernel::rbf, bandwidth_, count, y); });
     }
     return entry->second;
   }
@@ -161,10 +161,10 @@ double project_bernoulli(const AtomLaw& pushed, const ProjectionOptions& options
     return expectation(pushed, [](double y) { return y > 0.5 ? 1.0 : 0.0; });
   }
   const auto kernel = [&](double x, double y) {
-    return kernel_value(Kernel::rbf, options.bandwidth, x, y);
+    return centred_kernel(Kernel::rbf, options.bandwidth, x, y);
   };
   const double pull = expectation(pushed, [&](double y) { return kernel(1, y) - kernel(0, y); });
-  return std::clamp(0.5 + pull / (2 * (1 - kernel(0, 1))), 0.0, 1.0);
+  return std::clamp(0.5 - pull / (2 * kernel(0, 1)), 0.0, 1.0);
 }
 
 // ---- gradients on the line ----
@@ -172,7 +172,7 @@ double project_bernoulli(const AtomLaw& pushed, const ProjectionOptions& options
 /// D(y) = d/d theta E_{z~mu} K(z,y).
 double witness(double y, const AtomLaw& mu, const ProjectionOptions& options) {
   const auto kernel = [&](double z) {
-    return kernel_value(options.kernel, options.bandwidth, z, y);
+    return centred_kernel(options.kernel, options.bandwidth, z, y);
   };
   if (options.family == Family::bernoulli) return kernel(1) - kernel(0);
   return expectation(mu, [&](double z) { return kernel(z + 1) - kernel(z); });
@@ -196,7 +196,7 @@ double pull_of(const AtomLaw& law, double theta, const AtomLaw& mu,
 
 // ---- one-hot units ----
 
-/// E K(e_i,y) for each i; with the linear kernel it is E y_i.
+/// E K(e_i,y) - 1 for each i; with the linear kernel it is E y_i.
 std::vector<double> mean_kernel(const std::vector<std::vector<double>>& particles,
                                 const ProjectionOptions& options) {
   std::vector<double> total(particles[0].size());
@@ -207,17 +207,18 @@ std::vector<double> mean_kernel(const std::vector<std::vector<double>>& particle
       const double distance = std::sqrt(std::max(0.0, square - 2 * y[i] + 1));  // |y - e_i|
       total[i] +=
           (compares_means(options) ? y[i]
-                                   : kernel_value(Kernel::rbf, options.bandwidth, distance, 0)) /
+                                   : centred_kernel(Kernel::rbf, options.bandwidth, distance, 0)) /
           n;
     }
   }
   return total;
 }
 
-/// K(e_i,e_j)
-double kernel_between_vertices(const ProjectionOptions& options) {
-  return compares_means(options) ? 0
-                                 : kernel_value(Kernel::rbf, options.bandwidth, std::sqrt(2.0), 0);
+/// 1 - K(e_i,e_j), e_i . e_i - e_i . e_j with the linear kernel.
+double kernel_drop_between_vertices(const ProjectionOptions& options) {
+  return compares_means(options)
+             ? 1
+             : -centred_kernel(Kernel::rbf, options.bandwidth, std::sqrt(2.0), 0);
 }
 
 std::vector<double> project_categorical(const std::vector<std::vector<double>>& pushed,
@@ -231,7 +232,7 @@ std::vector<double> project_categorical(const std::vector<std::vector<double>>& 
     return share;
   }
   std::vector<double> target = mean_kernel(pushed, options);
-  for (double& m : target) m /= 1 - kernel_between_vertices(options);
+  for (double& m : target) m /= kernel_drop_between_vertices(options);
   return project_to_simplex(target);
 }
 
@@ -354,7 +355,8 @@ Tensor distance_gradient(const Tensor& theta, const Tensor& before, const Tensor
   CHECK_ARG(options.distance != Distance::wasserstein,
             "[distance_gradient] W2^2 to one-hot units has a kink in every direction and no "
             "gradient; the rule 'reinmax' is its symmetric derivative, pair by pair");
-  const double kappa = kernel_between_vertices(options);
+  const double drop = kernel_drop_between_vertices(options);
+  const double less = compares_means(options) ? 0 : 1;  // what mean_kernel subtracts
   for (int64_t begin = 0; begin < pushed.dim(1); begin += width(options)) {
     const auto after = mean_kernel(unit_points(pushed, begin, options), options);
     const auto control = before.defined()
@@ -362,7 +364,7 @@ Tensor distance_gradient(const Tensor& theta, const Tensor& before, const Tensor
                              : std::vector<double>();
     for (size_t i = 0; i < after.size(); ++i) {
       const int64_t at = begin + static_cast<int64_t>(i);
-      const double own = before.defined() ? control[i] : kappa + (1 - kappa) * theta[at];
+      const double own = before.defined() ? control[i] : drop * (theta[at] - less);
       gradient.data()[at] = static_cast<real>(2 * (own - after[i]));
     }
   }

@@ -34,7 +34,7 @@ double mean_kernel(const AtomLaw& a, const AtomLaw& b, Kernel kernel, double ban
   for (size_t i = 0; i < a.points().size(); ++i) {
     double row = 0;
     for (size_t j = 0; j < b.points().size(); ++j) {
-      row += b.weights()[j] * kernel_value(kernel, bandwidth, a.points()[i], b.points()[j]);
+      row += b.weights()[j] * centred_kernel(kernel, bandwidth, a.points()[i], b.points()[j]);
     }
     total += a.weights()[i] * row;
   }
@@ -108,16 +108,18 @@ double wasserstein2_squared(const AtomLaw& a, const AtomLaw& b) {
   return monotone_transport(a, b, [](double distance) { return distance * distance; });
 }
 
-double kernel_value(Kernel kernel, double bandwidth, double x, double y) {
+double centred_kernel(Kernel kernel, double bandwidth, double x, double y) {
   if (kernel == Kernel::linear) return x * y;
   const double distance = (x - y) / bandwidth;
-  return std::exp(-0.5 * distance * distance);
+  return std::expm1(-0.5 * distance * distance);
 }
 
 double mmd_squared(const AtomLaw& a, const AtomLaw& b, Kernel kernel, double bandwidth) {
   CHECK_ARG(bandwidth > 0, "[mmd_squared] the bandwidth must be positive, got ", bandwidth);
-  return mean_kernel(a, a, kernel, bandwidth) + mean_kernel(b, b, kernel, bandwidth) -
-         2 * mean_kernel(a, b, kernel, bandwidth);
+  const double squared = mean_kernel(a, a, kernel, bandwidth) +
+                         mean_kernel(b, b, kernel, bandwidth) -
+                         2 * mean_kernel(a, b, kernel, bandwidth);
+  return std::max(0.0, squared);
 }
 
 }  // namespace stflow

@@ -39,8 +39,9 @@ double wasserstein1(const AtomLaw& a, const AtomLaw& b);
 /// W2^2: least mean (x - y)^2.
 double wasserstein2_squared(const AtomLaw& a, const AtomLaw& b);
 
-/// K(x,y) on the line; bandwidth is h > 0 of the rbf kernel.
-double kernel_value(Kernel kernel, double bandwidth, double x, double y);
+/// K(x,y) on the line, less a constant, by which differences of K keep their digits where all are
+/// near 1: K - 1 for the rbf kernel of bandwidth h > 0, x y for the linear one.
+double centred_kernel(Kernel kernel, double bandwidth, double x, double y);
 /// Squared maximum mean discrepancy E K(x,x') + E K(y,y') - 2 E K(x,y) (Gretton et al. 2012, lemma
 /// 6). With a sample as one of the laws, it is exact for the empirical law: pairs of a point with
 /// itself count. With the linear kernel it is (E x - E y)^2.

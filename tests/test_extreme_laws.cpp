@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "estimators/projection.h"
 #include "tests/edge_values.h"
 #include "tests/estimator_problems.h"
 
@@ -271,4 +272,26 @@ TEST_CASE("quantiles and samples of poisson: right from rate 1e-5 to 1e6") {
   const Tensor apart = div(sub(z, Tensor::scalar(1000000)), Tensor::scalar(1000));
   CHECK(std::abs(mean(apart).item()) < 4.5 / std::sqrt(double(n)));
   CHECK(std::abs(mean(square(apart)).item() - 1) < 4.5 * std::sqrt(2 / double(n)));
+}
+
+TEST_CASE("mmd: at a very large bandwidth it is the squared difference of means over h^2") {
+  const double h = 1e8;
+  const AtomLaw a({.2, .9}), b({1, 2.5, 4}), bits({.2, .4, 1.2});
+  const double squared = mmd_squared(a, b, Kernel::rbf, h);
+  CHECK(squared * h * h == doctest::Approx(1.95 * 1.95).epsilon(1e-9));
+  CHECK(mmd_squared(a, a, Kernel::rbf, h) == 0);
+
+  ProjectionOptions options{.distance = Distance::mmd, .bandwidth = h};
+  CHECK(project(bits, options) == doctest::Approx(.6).epsilon(1e-9));
+  CHECK(distance_slope(.5, {}, bits, options) * h * h == doctest::Approx(-.2).epsilon(1e-9));
+  options.family = Family::poisson;
+  CHECK(project(b, options) == doctest::Approx(2.5).epsilon(1e-5));
+  options.family = Family::categorical;
+  options.categories = 2;
+  const Tensor points = Tensor::from({real(.25), real(.5), real(.75), real(.75)}, {2, 2});
+  // The point of the simplex nearest to the mean (.5, .625).
+  check_close(project(points, options), Tensor::from({real(.4375), real(.5625)}), 1e-6, 0);
+  const Tensor slope =
+      distance_gradient(Tensor::from({real(.5), real(.5)}), Tensor(), points, options);
+  CHECK((slope[0] - slope[1]) * h * h == doctest::Approx(2 * .125).epsilon(1e-6));
 }
