@@ -127,6 +127,20 @@ std::vector<Var> grad(const std::vector<Var>& outputs, const std::vector<Var>& w
   return result;
 }
 
+bool depends_on(const Var& output, const Var& input) {
+  std::vector<const Var*> pending{&output};
+  NodeSet seen;
+  while (!pending.empty()) {
+    const Var& var = *pending.back();
+    pending.pop_back();
+    if (var.node() == input.node()) return true;
+    // What was made before the input does not use it.
+    if (var.id() < input.id() || !seen.insert(var.node()).second) continue;
+    for (const Var& each : var.inputs()) pending.push_back(&each);
+  }
+  return false;
+}
+
 void backward(const Var& loss) {
   CHECK_ARG(loss.defined() && loss.value().numel() == 1, "backward() needs a scalar, got shape ",
             loss.defined() ? loss.shape().str() : "of an empty Var", "; use sum() or mean()");

@@ -15,6 +15,9 @@ namespace stflow {
 std::vector<Var> grad(const std::vector<Var>& outputs, const std::vector<Var>& wrt,
                       bool create_graph = false, const std::vector<Var>& upstream = {});
 
+/// Does a chain of ops that keep a graph lead from `output` back to `input`?
+bool depends_on(const Var& output, const Var& input);
+
 /// Adds the gradient of a scalar into .grad of every parameter behind it. Throws unless `loss` has
 /// one element.
 void backward(const Var& loss);

@@ -11,7 +11,9 @@ AntitheticPair evaluate_pair(const Distribution& q, const Scope& scope, const Co
   pair.twin = greater(pair.u, sigmoid(neg(law.logits().value())));
   pair.f = cost(pair.z, scope);
   const NoGradGuard no_grad;
-  pair.f_twin = cost(pair.twin, scope).value();
+  Scope compared = scope;
+  compared.difference = true;
+  pair.f_twin = cost(pair.twin, compared).value();
   return pair;
 }
 

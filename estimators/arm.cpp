@@ -11,16 +11,21 @@
 //
 // With several layers, this layer's pair shares the true path below it; each member resamples what
 // is above (under NoGradGuard for the twin, so that inner layers cost one evaluation there).
+#include <cmath>
+
 #include "estimators/antithetic.h"
 #include "estimators/rules.h"
+#include "tensor/map.h"
 
 namespace stflow {
 
 Rule arm() {
   const auto apply = [](const Distribution& q, const Scope& scope, const Cost& cost, const Var&) {
     const AntitheticPair pair = evaluate_pair(q, scope, cost, "arm");
-    const Tensor ghat =
-        mul(per_row(sub(pair.f_twin, pair.f.value())), sub(pair.u, Tensor::scalar(real(0.5))));
+    // A logit that is not a number stays one.
+    const Tensor side = map([](real u, real a) { return std::isnan(a) ? a : u - real(0.5); },
+                            pair.u, q.param().value());
+    const Tensor ghat = mul(per_row(sub(pair.f_twin, pair.f.value())), side);
     return pair.f + attach(q.param(), ghat);
   };
   return {"arm", apply};

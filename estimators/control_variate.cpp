@@ -7,7 +7,7 @@
 namespace stflow {
 
 void train_for_low_variance(const Var& ghat, const std::vector<Var>& parameters) {
-  if (parameters.empty()) return;
+  if (parameters.empty() || ghat.value().numel() == 0) return;
   const Var second_moment = mean(sum(square(ghat), {-1}));
   const std::vector<Var> gradients = grad({second_moment}, parameters);
   for (size_t i = 0; i < parameters.size(); ++i) {
@@ -21,6 +21,13 @@ std::shared_ptr<nn::Module> control_network(int64_t inputs, uint64_t seed) {
   return std::make_shared<nn::MLP>(std::vector<int64_t>{inputs, 200, 1}, rng);
 }
 
-Var per_example(nn::Module& network, const Var& input) { return select(network(input), -1, 0); }
+Var per_example(nn::Module& network, const Var& input, const std::string& rule) {
+  const Var output = network(input);
+  const Shape expected = input.shape().with(-1, 1);
+  CHECK_ARG(output.defined() && output.shape() == expected, "rule '", rule,
+            "': its network must make ", expected, " of an input ", input.shape(), "; it made ",
+            output.defined() ? output.shape().str() : "an empty Var");
+  return select(output, -1, 0);
+}
 
 }  // namespace stflow

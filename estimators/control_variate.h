@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "autodiff/var.h"
@@ -14,8 +15,9 @@ namespace stflow {
 void train_for_low_variance(const Var& ghat, const std::vector<Var>& parameters);
 
 /// The network of learned baselines and of RELAX: inputs -> 200 ReLU -> 1 (Grathwohl et al. 2018),
-/// drawn from `seed`. [...,inputs] -> [...] by `per_example`.
+/// drawn from `seed`. [...,inputs] -> [...] by `per_example`, which throws, naming the rule, when
+/// the network's output is not [...,1].
 std::shared_ptr<nn::Module> control_network(int64_t inputs, uint64_t seed);
-Var per_example(nn::Module& network, const Var& input);
+Var per_example(nn::Module& network, const Var& input, const std::string& rule);
 
 }  // namespace stflow

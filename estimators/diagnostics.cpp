@@ -33,7 +33,11 @@ Tensor counted_estimates(const Problem& problem, const std::vector<Rule>& rules,
   };
   const Var param =
       Var::parameter(broadcast_to(problem.param, {rows, problem.param.dim(-1)}).clone());
+  CHECK_ARG(problem.loss, "[estimates] problem '", problem.name, "' has no loss function");
   const Var loss = problem.loss(param, Scope{rng}, expectation);
+  CHECK_ARG(loss.defined() && loss.shape() == Shape{rows}, "[estimates] the loss of problem '",
+            problem.name, "' must have shape [", rows, "], it has ",
+            loss.defined() ? loss.shape().str() : "an empty Var");
   return grad({sum(loss)}, {param})[0].value();
 }
 
@@ -46,8 +50,11 @@ double dot(const Tensor& a, const Tensor& b) {
 }  // namespace
 
 std::vector<Rule> rules_for(const Problem& problem, const std::string& name, RuleOptions options) {
-  CHECK_ARG(!rule_names(problem.law).empty(), "[rules_for] problem '", problem.name,
-            "': there is no law '", problem.law, "', only bernoulli, categorical and poisson");
+  const RuleInfo& info = rule_info(name);
+  std::string laws;
+  for (const std::string& law : info.laws) laws += (laws.empty() ? "" : ", ") + law;
+  CHECK_ARG(info.fits(problem.law), "[rules_for] problem '", problem.name, "': rule '", name,
+            "' fits ", laws, "; there is no law '", problem.law, "' among them");
   std::vector<Rule> rules;
   for (const int64_t width : problem.widths) {
     options.inputs = options.latents = width;
@@ -67,6 +74,8 @@ void train_rules(const Problem& problem, const std::vector<Rule>& rules, int64_t
   std::vector<Var> parameters;
   for (const Rule& rule : rules)
     parameters.insert(parameters.end(), rule.parameters.begin(), rule.parameters.end());
+  CHECK_ARG(steps >= 0 && steps <= kMostDraws, "[train_rules] takes 0 to ", kMostDraws,
+            " steps, got ", steps);
   optim::Adam adam(parameters, {.lr = lr});
   for (int64_t step = 0; step < steps; ++step) {
     adam.zero_grad();
@@ -77,7 +86,9 @@ void train_rules(const Problem& problem, const std::vector<Rule>& rules, int64_t
 
 Diagnosis diagnose(const Problem& problem, const std::vector<Rule>& rules, int64_t draws,
                    Rng& rng) {
-  CHECK_ARG(draws >= 2, "[diagnose] a variance needs at least 2 draws, got ", draws);
+  CHECK_ARG(draws >= 2 && draws <= kMostDraws,
+            "[diagnose] a variance needs at least 2 draws, and at most ", kMostDraws,
+            " are taken, got ", draws);
   CHECK_ARG(problem.param.rank() == 2 && problem.param.dim(0) == 1, "[diagnose] problem '",
             problem.name, "': expected a param [1,D], got ", problem.param.shape());
   Diagnosis found{};

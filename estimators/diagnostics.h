@@ -28,20 +28,24 @@ using Layer = std::function<Var(const Distribution& q, const Scope& scope, const
 
 struct Problem {
   std::string name;
-  std::string law;              // of its stochastic layers
+  std::string law;              // of its stochastic layers; may be one of your own
   std::vector<int64_t> widths;  // parameters of each layer's law, from the outermost layer on
   Tensor param;                 // [1,D]: all that is differentiated
   /// param [B,D] -> [B]. Row r depends on row r of param alone.
   std::function<Var(const Var& param, const Scope& scope, const Layer& expectation)> loss;
 };
 
-/// The rule of that name, one object for each layer. Throws when there is none of that name.
+/// The rule of that name, one object for each layer. Throws when there is none of that name or it
+/// does not fit the problem's law.
 std::vector<Rule> rules_for(const Problem& problem, const std::string& name,
                             RuleOptions options = {});
 
 /// `rows` independent estimates of the gradient with respect to the problem's param, [rows,D]. The
 /// context of learned baselines is the parameter of their layer.
 Tensor estimates(const Problem& problem, const std::vector<Rule>& rules, int64_t rows, Rng& rng);
+
+/// Most draws, or steps of training, that one call takes: an hour or more.
+inline constexpr int64_t kMostDraws = 1'000'000'000;
 
 /// How often diagnose() calls an unbiased rule biased, at most, once its means are nearly normal.
 inline constexpr double kFalseAlarmRate = 1e-4;

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "estimators/rule_checks.h"
+
 namespace stflow {
 
 Distribution::Distribution(const Var& param) : param_(param) {
@@ -13,7 +15,10 @@ Distribution::Distribution(const Var& param) : param_(param) {
 namespace {
 
 [[noreturn]] void no_relaxation(const std::string& law) {
-  throw std::invalid_argument("a " + law + " sample has no continuous relaxation");
+  throw std::invalid_argument(
+      "a " + law +
+      " sample has no continuous relaxation; rules 'rebar' and 'relax' need "
+      "one in their own layer and in those inside it");
 }
 
 }  // namespace
@@ -24,8 +29,10 @@ Tensor Distribution::harden(const Tensor&) const { no_relaxation(law()); }
 Var Distribution::soften(const Var&, const Var&) const { no_relaxation(law()); }
 
 Var Distribution::relaxed(const Var& temperature, Rng& rng) const {
-  CHECK_ARG(temperature.item() > 0, "[relaxed] temperature must be positive, got ",
-            temperature.item());
+  const double t = temperature.item();
+  CHECK_ARG(t >= kLeastTemperature && t <= kLargestTemperature,
+            "[relaxed] temperature must lie in [", kLeastTemperature, ", ", kLargestTemperature,
+            "], got ", t);
   return soften(perturbed(noise(rng)), temperature);
 }
 
@@ -33,7 +40,8 @@ Var per_row(const Var& x) { return reshape(x, x.shape().inserted(x.rank(), 1)); 
 Tensor per_row(const Tensor& x) { return x.reshape(x.shape().inserted(x.rank(), 1)); }
 
 std::unique_ptr<Distribution> repeated(const Distribution& q, int64_t samples) {
-  CHECK_ARG(samples >= 1, "[repeated] needs at least one sample, got ", samples);
+  CHECK_ARG(samples >= 1 && samples <= kMostSamples, "[repeated] needs 1 to ", kMostSamples,
+            " samples, got ", samples);
   return q.with_param(broadcast_to(q.param(), q.param().shape().inserted(0, samples)));
 }
 

@@ -1,5 +1,9 @@
 #include "estimators/expect.h"
 
+#include <algorithm>
+
+#include "estimators/rule_checks.h"
+
 namespace stflow {
 namespace {
 
@@ -24,12 +28,25 @@ Var note_upstream(const Var& rows, const std::shared_ptr<Tensor>& noted) {
                    });
 }
 
+std::string shape_of(const Var& x) { return x.defined() ? x.shape().str() : "an empty Var"; }
+
+bool ends_with(const Shape& shape, const Shape& end) {
+  return shape.rank() >= end.rank() && std::equal(end.begin(), end.end(), shape.end() - end.rank());
+}
+
 }  // namespace
 
 Var expect(const Distribution& q, const Rule& rule, const Scope& scope, const Cost& cost,
            const Var& context) {
+  CHECK_ARG(cost && rule.apply, "[expect] ",
+            cost ? "rule '" + rule.name + "' has no function" : "the cost is an empty function");
   const Cost checked = [&](const Var& z, const Scope& inner) {
+    CHECK_ARG(z.defined() && ends_with(z.shape(), q.param().shape()), "[expect] samples of a ",
+              q.law(), " layer with a parameter ", q.param().shape(),
+              " must end with its axes; rule '", rule.name, "' took ", shape_of(z));
     const Var f = cost(z, inner);
+    CHECK_ARG(f.defined(), "[expect] the cost must give one number for each example, shape ",
+              z.shape().without(-1), "; it gave an empty Var");
     const Shape examples = z.shape().without(-1);
     // A layer whose parameter is the same for several samples around it has one sample for all of
     // them: without a rule (mean, relaxed) it may, a rule needs the cost of each.
@@ -45,8 +62,14 @@ Var expect(const Distribution& q, const Rule& rule, const Scope& scope, const Co
   };
   if (scope.pass == Pass::mean) return checked(q.mean(), scope);
   if (scope.pass == Pass::relaxed) return checked(q.relaxed(scope.temperature, scope.rng), scope);
-  if (!grad_enabled() && !rule.enumerates) return checked(q.sample(scope.rng), scope);
-  return rule.apply(q, scope, checked, context);
+  const bool applies = grad_enabled() || rule.enumerates || (rule.relaxes && scope.difference);
+  if (!applies) return checked(q.sample(scope.rng), scope);
+  const Var value = rule.apply(q, scope, checked, context);
+  const Shape examples = q.param().shape().without(-1);
+  CHECK_ARG(value.defined() && value.shape() == examples, "[expect] rule '", rule.name,
+            "' must give one number for each example, shape ", examples, "; it gave ",
+            shape_of(value));
+  return value;
 }
 
 Var expect(const Distribution& q, const LocalRule& rule, const Scope& scope, const Cost& cost) {
@@ -55,6 +78,7 @@ Var expect(const Distribution& q, const LocalRule& rule, const Scope& scope, con
 
 Var draw(const Distribution& q, const LocalRule& rule, const Scope& scope,
          const std::shared_ptr<Tensor>& row_weight) {
+  CHECK_ARG(rule.draw, "[draw] rule '", rule.name, "' has no function");
   switch (scope.pass) {
     case Pass::mean:
       return q.mean();
@@ -63,31 +87,45 @@ Var draw(const Distribution& q, const LocalRule& rule, const Scope& scope,
     case Pass::sample:
       break;
   }
-  return rule.draw(q, scope, row_weight);
+  const Var z = rule.draw(q, scope, row_weight);
+  CHECK_ARG(z.defined() && z.shape() == q.param().shape(), "[draw] rule '", rule.name,
+            "' must draw a sample of the parameter's shape ", q.param().shape(), "; it gave ",
+            shape_of(z));
+  return z;
 }
 
 Var sample_node(const Distribution& q, const std::string& rule, const Tensor& z, const Var& input,
                 const Backward& backward) {
   const std::string label = q.law() + "[" + rule + "]";
+  CHECK_ARG(backward, "[sample_node] rule '", rule, "' has no backward function");
   return make_node(label, z, {input},
                    [label, backward](const Var& out, const Var& up) -> std::vector<Var> {
-                     return {differentiable_once(backward(out, up).at(0), up, out.input(0), label)};
+                     const std::vector<Var> found = backward(out, up);
+                     CHECK_ARG(found.size() == 1, "[sample_node] the backward function of '", label,
+                               "' must give one gradient, it gave ", found.size());
+                     if (!found[0]) return {Var()};
+                     return {differentiable_once(found[0], up, out.input(0), label)};
                    });
 }
 
 Rule from_local(const LocalRule& rule, int64_t samples) {
-  CHECK_ARG(samples >= 1, "rule '", rule.name, "' needs at least one sample, got ", samples);
+  require_samples(rule.name, samples);
+  CHECK_ARG(rule.draw, "[from_local] rule '", rule.name, "' has no function");
   const auto apply = [rule, samples](const Distribution& q, const Scope& scope, const Cost& cost,
                                      const Var&) {
     const auto weight = std::make_shared<Tensor>();
-    if (samples == 1) return note_upstream(cost(draw(q, rule, scope, weight), scope), weight);
-    const Var z = draw(*repeated(q, samples), rule, scope, weight);
-    return mean(note_upstream(cost(z, scope), weight), {0});
+    const Var z = draw(samples == 1 ? q : *repeated(q, samples), rule, scope, weight);
+    const Var f = note_upstream(cost(z, scope), weight);
+    if (z.requires_grad()) require_path(rule.name, f, z);
+    return samples == 1 ? f : mean(f, {0});
   };
-  return {rule.name, apply};
+  return {.name = rule.name, .apply = apply, .relaxes = rule.relaxes};
 }
 
 Var attach(const Var& param, const Tensor& ghat) {
+  CHECK_ARG(param.defined() && ghat.defined() && ghat.shape() == param.shape(),
+            "[attach] an estimate for a parameter ", shape_of(param),
+            " must have its shape; it has ", ghat.defined() ? ghat.shape().str() : "none");
   return make_node(
       "attach", Tensor::zeros(ghat.shape().without(-1)), {param},
       [ghat](const Var& out, const Var& up) -> std::vector<Var> {

@@ -7,6 +7,10 @@
 // The result is an ordinary Var: its value is the mean cost over hard samples, its gradient the
 // rule's estimate. A stochastic layer above another is an expect inside the cost of an expect; the
 // inner one uses the Scope that its cost was given.
+//
+// An estimate is unbiased for the expectation, not for a function of it: the gradient of
+// log(expect) or square(expect) takes the function at a sampled value and is biased by every rule
+// that samples (with `exact` it is right). More samples in one call make that bias smaller.
 #pragma once
 
 #include <functional>
@@ -30,13 +34,17 @@ struct Scope {
   Pass pass = Pass::sample;
   real temperature = 0;  // of Pass::relaxed, in all layers below
   int64_t paths = 1;  // > 1: the first axis of every sample below runs over this many sampled paths
+  /// The cost is subtracted from one with a graph (arm, disarm, measure-valued): where that one had
+  /// relaxed samples below, this one has them under NoGradGuard too.
+  bool difference = false;
 };
 
 /// z [...,B,D] -> one cost for each example, [...,B], never averaged inside. It touches only the
 /// last axis and lets its data x [B,...] broadcast, so that S samples or M states are one call. (In
 /// Pass::mean and Pass::relaxed leading axes may be added: those of samples z does not depend on.)
 /// Inside it, log q(z | .) should use q.detach(): E[d log q] = 0, so that is unbiased with less
-/// variance (Roeder et al. 2017).
+/// variance (Roeder et al. 2017). Rules that need the gradient in z refuse a cost that no op
+/// connects with z; one that is constant on purpose adds 0 * sum(z, {-1}).
 using Cost = std::function<Var(const Var& z, const Scope& scope)>;
 
 /// How one stochastic layer gets its gradient. rules.h makes them; each layer wants its own object
@@ -53,6 +61,8 @@ struct Rule {
   /// The value is the expectation itself, not a sample's cost: used also where no gradient is
   /// wanted.
   bool enumerates = false;
+  /// The value is the cost at a relaxed sample, not at a hard one: see Scope::difference.
+  bool relaxes = false;
 };
 
 /// E_{z ~ q}[cost(z)] for each example, [...,B]. Under NoGradGuard it is the cost of one hard
@@ -67,6 +77,7 @@ struct LocalRule {
   std::string name;
   std::function<Var(const Distribution&, const Scope&, const std::shared_ptr<Tensor>& row_weight)>
       draw;
+  bool relaxes = false;  // as in Rule
 };
 
 /// The same with one draw by a local rule.

@@ -41,7 +41,11 @@ class RuleKeeper {
 std::vector<GradientMoments> gradient_moments(const std::function<Var()>& loss,
                                               const std::vector<Var>& parameters,
                                               const std::vector<Rule>& rules, int64_t draws) {
-  CHECK_ARG(draws >= 2, "[gradient_moments] a variance needs at least 2 draws, got ", draws);
+  CHECK_ARG(draws >= 2 && draws <= kMostDraws,
+            "[gradient_moments] a variance needs at least 2 draws, "
+            "and at most ",
+            kMostDraws, " are taken, got ", draws);
+  CHECK_ARG(loss, "[gradient_moments] the loss is an empty function");
   RuleKeeper keeper(rules);
   std::vector<Tensor> mean, squares;  // Welford's recursion, number by number
   for (const Var& parameter : parameters) {
@@ -50,7 +54,11 @@ std::vector<GradientMoments> gradient_moments(const std::function<Var()>& loss,
   }
   for (int64_t draw = 1; draw <= draws; ++draw) {
     keeper.restore_buffers();
-    const std::vector<Var> gradients = grad({loss()}, parameters);
+    const Var drawn = loss();
+    CHECK_ARG(drawn.defined() && drawn.value().numel() == 1,
+              "[gradient_moments] the loss must be a scalar, it is ",
+              drawn.defined() ? drawn.shape().str() : "an empty Var");
+    const std::vector<Var> gradients = grad({drawn}, parameters);
     const auto share = static_cast<real>(1 / static_cast<double>(draw));
     for (size_t i = 0; i < parameters.size(); ++i) {
       const Tensor off = sub(gradients[i].value(), mean[i]);

@@ -11,41 +11,42 @@
 // y over several draws of the noise that would have given the same z: less variance, and the same
 // expectation as st-gumbel-softmax. Each draw is the parameter plus a shift that is held fixed;
 // differentiating through the shift is the classic mistake (91 % bias).
+#include "estimators/bernoulli.h"
+#include "estimators/categorical.h"
+#include "estimators/rule_checks.h"
 #include "estimators/rules.h"
 
 namespace stflow {
 namespace {
 
 void check(const std::string& rule, const Distribution& q) {
-  CHECK_ARG(q.law() != "poisson", "rule '", rule,
-            "' is not offered for poisson layers: through a truncated one-hot its gradient has the "
-            "wrong sign at low temperature");
-}
-
-void check_temperature(const std::string& rule, double temperature) {
-  CHECK_ARG(temperature > 0, "rule '", rule, "': temperature must be positive, got ", temperature);
+  require_law<Bernoulli, Categorical>(
+      q, rule, "bernoulli and categorical",
+      q.law() == "poisson" ? ": through a truncated one-hot its gradient would have the wrong sign "
+                             "at low temperature"
+                           : "");
 }
 
 /// The hard sample z in the value, y in the gradient.
 Var straight_through(const Distribution& q, const std::string& rule, const Tensor& z,
                      const Var& y) {
-  return make_node(q.law() + "[" + rule + "]", z, {y},
-                   [](const Var&, const Var& up) -> std::vector<Var> { return {up}; });
+  return sample_node(q, rule, z, y,
+                     [](const Var&, const Var& up) -> std::vector<Var> { return {up}; });
 }
 
 }  // namespace
 
 LocalRule gumbel_softmax(double temperature) {
-  check_temperature("gumbel-softmax", temperature);
-  return {"gumbel-softmax",
-          [=](const Distribution& q, const Scope& scope, const std::shared_ptr<Tensor>&) {
-            check("gumbel-softmax", q);
-            return q.relaxed(temperature, scope.rng);
-          }};
+  require_temperature("gumbel-softmax", temperature);
+  const auto draw = [=](const Distribution& q, const Scope& scope, const std::shared_ptr<Tensor>&) {
+    check("gumbel-softmax", q);
+    return q.relaxed(temperature, scope.rng);
+  };
+  return {.name = "gumbel-softmax", .draw = draw, .relaxes = true};
 }
 
 LocalRule st_gumbel_softmax(double temperature) {
-  check_temperature("st-gumbel-softmax", temperature);
+  require_temperature("st-gumbel-softmax", temperature);
   return {"st-gumbel-softmax",
           [=](const Distribution& q, const Scope& scope, const std::shared_ptr<Tensor>&) {
             check("st-gumbel-softmax", q);
@@ -56,8 +57,8 @@ LocalRule st_gumbel_softmax(double temperature) {
 }
 
 LocalRule gumbel_rao(double temperature, int64_t draws) {
-  check_temperature("gumbel-rao", temperature);
-  CHECK_ARG(draws >= 1, "rule 'gumbel-rao' needs at least one draw, got ", draws);
+  require_temperature("gumbel-rao", temperature);
+  require_samples("gumbel-rao", draws);
   return {"gumbel-rao",
           [=](const Distribution& q, const Scope& scope, const std::shared_ptr<Tensor>&) {
             check("gumbel-rao", q);

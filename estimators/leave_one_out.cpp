@@ -10,6 +10,7 @@
 // With several layers the outermost draws the S paths and says so in its Scope; a layer inside
 // draws once on each path, and its baseline is over the paths, all of which are independent of its
 // sample.
+#include "estimators/rule_checks.h"
 #include "estimators/rules.h"
 
 namespace stflow {
@@ -28,7 +29,7 @@ Var leave_one_out_estimate(const Distribution& q, const Scope& scope, const Cost
 }  // namespace
 
 Rule leave_one_out(int64_t samples) {
-  CHECK_ARG(samples >= 2, "rule 'leave-one-out' needs at least two samples, got ", samples);
+  require_samples("leave-one-out", samples, 2);
   const auto apply = [samples](const Distribution& q, const Scope& scope, const Cost& cost,
                                const Var&) {
     const Shape& shape = q.param().shape();

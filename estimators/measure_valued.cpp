@@ -6,14 +6,15 @@
 //
 // d/d lambda of Poisson(lambda) is the difference of two laws: one more event, minus as it is. So
 // the derivative of the expectation is the expected effect of one more count in unit i.
+#include "estimators/poisson.h"
+#include "estimators/rule_checks.h"
 #include "estimators/rules.h"
 
 namespace stflow {
 
 Rule measure_valued() {
   const auto apply = [](const Distribution& q, const Scope& scope, const Cost& cost, const Var&) {
-    CHECK_ARG(q.law() == "poisson", "rule 'measure-valued' fits poisson layers only, this one is ",
-              q.law());
+    require_law<Poisson>(q, "measure-valued", "poisson");
     const Tensor z = q.sample(scope.rng);
     const Var f = cost(z, scope);
 
@@ -25,7 +26,9 @@ Rule measure_valued() {
     Tensor f_more;
     {
       const NoGradGuard no_grad;
-      f_more = cost(add(z, unit), scope).value();
+      Scope compared = scope;
+      compared.difference = true;
+      f_more = cost(add(z, unit), compared).value();
     }
     const Tensor effect = sub(f_more, f.value()).reshape({units, -1});  // one row a unit
     return f + attach(q.param(), transpose(effect).reshape(z.shape()));

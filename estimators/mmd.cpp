@@ -30,6 +30,7 @@
 #include "estimators/bernoulli.h"
 #include "estimators/categorical.h"
 #include "estimators/poisson.h"
+#include "estimators/rule_checks.h"
 #include "estimators/rules.h"
 #include "tensor/map.h"
 #include "tensor/parallel.h"
@@ -196,24 +197,33 @@ Tensor mmd_gradient(const Distribution& q, const Tensor& z, const Tensor& d, dou
     const Var gradient = categorical_gradient(kernel, *law, z, d, options.control_variate);
     return divided(gradient.value(), std::sqrt(2.0));
   }
-  if (q.law() == "poisson") {
+  if (dynamic_cast<const Poisson*>(&q)) {
     return poisson_gradient(Rbf<double>(bandwidth), q.mean().value(), z, d, options);
   }
   const Bernoulli& law = require_bernoulli(q, "mmd");
   return divided(bernoulli_gradient(kernel, law, z, d, options.control_variate), 1);
 }
 
+constexpr double kLeastDivided = 0.125;  // exp(-1/h^2) is 1.6e-28
+
 void check(const MmdOptions& options) {
-  CHECK_ARG(options.epsilon > 0, "rule 'mmd': epsilon must be positive, got ", options.epsilon);
-  CHECK_ARG(!options.bandwidth || *options.bandwidth > 0,
-            "rule 'mmd': bandwidth must be positive, got ", *options.bandwidth);
-  CHECK_ARG(options.loss_scale > 0, "rule 'mmd': loss_scale must be positive, got ",
-            options.loss_scale);
+  // Within these no product below leaves the range of float.
+  require_option("mmd", "epsilon", options.epsilon, 1e-10, 1e10);
+  require_option("mmd", "loss_scale", options.loss_scale, 1e-10, 1e10);
+  if (!options.bandwidth) return;
+  require_option("mmd", "bandwidth", *options.bandwidth, 1e-6, 1e6);
+  CHECK_ARG(!options.divide_by_mean_weight || *options.bandwidth >= kLeastDivided,
+            "rule 'mmd': divide_by_mean_weight needs a bandwidth of at least ", kLeastDivided,
+            ", below which that weight underflows; got ", *options.bandwidth);
 }
 
-void check_fits(const MmdOptions& options, const std::string& law) {
-  CHECK_ARG(options.bandwidth || law == "poisson",
-            "rule 'mmd': the median bandwidth fits poisson layers only, this one is ", law);
+void check_fits(const MmdOptions& options, const Distribution& q) {
+  if (options.kernel == Kernel::rbf) {
+    require_law<Bernoulli, Categorical, Poisson>(q, "mmd", "bernoulli, categorical and poisson",
+                                                 "; with the linear kernel it fits all");
+  }
+  CHECK_ARG(options.bandwidth || dynamic_cast<const Poisson*>(&q),
+            "rule 'mmd': the median bandwidth fits poisson layers only, this one is ", q.law());
   CHECK_ARG(!options.divide_by_mean_weight || options.kernel == Kernel::rbf,
             "rule 'mmd': divide_by_mean_weight fits the rbf kernel only; the linear one weighs all "
             "pushes alike");
@@ -225,7 +235,7 @@ LocalRule mmd(const MmdOptions& options) {
   check(options);
   const auto draw = [options](const Distribution& q, const Scope& scope,
                               const std::shared_ptr<Tensor>& row_weight) {
-    check_fits(options, q.law());
+    check_fits(options, q);
     const Tensor z = q.sample(scope.rng);
     const double h = options.bandwidth ? *options.bandwidth : median_distance(z);
     const double push_scale = options.kernel == Kernel::rbf ? h * h : 1;

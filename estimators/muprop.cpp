@@ -10,6 +10,7 @@
 // could take the place of f(mu) and f'(mu), so layers above may be replaced by their means in that
 // pass (Pass::mean).
 #include "autodiff/grad.h"
+#include "estimators/rule_checks.h"
 #include "estimators/rules.h"
 
 namespace stflow {
@@ -23,6 +24,7 @@ Rule muprop() {
     const Var mu = q.with_param(param)->mean();
     const Var at_mean = Var::parameter(mu.value());
     const Var f_mean = cost(at_mean, Scope{scope.rng, Pass::mean});
+    require_path("muprop", f_mean, at_mean);
     const Var slope = grad({f_mean}, {at_mean})[0];
     const Var tangent = f_mean.detach() + sum(slope * (z - mu.detach()), {-1});
     const Var through_mean = grad({mu}, {param}, /*create_graph=*/false, {slope})[0];

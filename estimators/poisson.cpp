@@ -15,7 +15,9 @@ constexpr real kLargestRate = 1e6;  // float holds counts exactly up to 2^24
 }  // namespace
 
 PoissonTable poisson_table(double rate) {
-  constexpr double kNegligible = 1e-18;
+  constexpr double kNegligible = 1e-18, kLargest = 1e9;  // half a million counts
+  CHECK_ARG(rate >= 0 && rate <= kLargest, "[poisson_table] rate ", rate, " is not between 0 and ",
+            kLargest);
   const auto mode = static_cast<int64_t>(rate);
   std::vector<double> below;  // at mode-1, mode-2, ..., relative to the mode
   double p = 1;
@@ -252,6 +254,7 @@ Var kl(const Poisson& q, const Poisson& p) {
 }
 
 Var poisson_expectation(const Var& rate, const std::function<double(double)>& g) {
+  CHECK_ARG(g, "[poisson_expectation] g is an empty function");
   const auto expected = [&](double, const PoissonTable& table) { return mean_over(table, g); };
   return make_node("poisson_expectation", for_each_rate(rate.value(), expected), {rate},
                    [g](const Var& node, const Var& up) -> std::vector<Var> {

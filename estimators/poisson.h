@@ -50,7 +50,7 @@ class Poisson : public Distribution {
 Var kl(const Poisson& q, const Poisson& p);
 
 /// The probabilities of counts first, first + 1, ...: all of them that are not below 1e-18 of the
-/// largest.
+/// largest. Throws unless the rate lies in [0, 1e9].
 struct PoissonTable {
   int64_t first = 0;
   std::vector<double> pmf;

@@ -6,16 +6,23 @@
 #include "estimators/categorical.h"
 #include "estimators/poisson.h"
 #include "estimators/projection.h"
+#include "estimators/rule_checks.h"
 
 namespace stflow {
 namespace {
 
+constexpr int64_t kMostSteps = 1'000'000;
+
 void check(const Tensor& theta, const FlowOptions& options) {
-  CHECK_ARG(options.particles >= 1, "[flow_step] needs at least one particle, got ",
+  CHECK_ARG(options.particles >= 1 && options.particles <= kMostSamples,
+            "[flow_step] needs at least one particle and takes at most ", kMostSamples, ", got ",
             options.particles);
-  CHECK_ARG(options.epsilon > 0, "[flow_step] epsilon must be positive, got ", options.epsilon);
-  CHECK_ARG(!options.learning_rate || *options.learning_rate > 0,
-            "[flow_step] the learning rate must be positive, got ", *options.learning_rate);
+  const auto positive = [](double x) { return x > 0 && std::isfinite(x); };
+  CHECK_ARG(positive(options.epsilon), "[flow_step] epsilon must be positive and finite, got ",
+            options.epsilon);
+  CHECK_ARG(!options.learning_rate || positive(*options.learning_rate),
+            "[flow_step] the learning rate must be positive and finite, got ",
+            *options.learning_rate);
   CHECK_ARG(theta.rank() == 1 && theta.numel() >= 1, "[flow_step] parameters are [D], got ",
             theta.shape());
   if (options.onto.family != Family::categorical) return;  // the others are checked when drawn from
@@ -51,6 +58,7 @@ Tensor draw_particles(const Tensor& theta, const FlowOptions& options, Rng& rng)
 
 /// (B) z - epsilon grad f(z), [N,D]
 Tensor move(const Tensor& z, const ParticleCost& f, double epsilon) {
+  CHECK_ARG(f, "[flow_step] the cost is an empty function");
   const GradMode record(true);
   const Var leaf = Var::parameter(z);
   const Var cost = f(leaf);
@@ -102,7 +110,10 @@ FlowStep flow_step(const Tensor& theta, const ParticleCost& f, const FlowOptions
 
 std::vector<FlowStep> projected_flow(const Tensor& theta, const ParticleCost& f, int64_t steps,
                                      const FlowOptions& options, Rng& rng) {
-  CHECK_ARG(steps >= 1, "[projected_flow] needs at least one step, got ", steps);
+  CHECK_ARG(steps >= 1 && steps <= kMostSteps,
+            "[projected_flow] needs at least one step and takes "
+            "at most ",
+            kMostSteps, ", got ", steps);
   std::vector<FlowStep> path;
   while (static_cast<int64_t>(path.size()) < steps) {
     path.push_back(flow_step(path.empty() ? theta : path.back().next, f, options, rng));

@@ -25,6 +25,7 @@
 
 #include "autodiff/grad.h"
 #include "estimators/control_variate.h"
+#include "estimators/rule_checks.h"
 #include "estimators/rules.h"
 #include "tensor/math.h"
 
@@ -42,6 +43,10 @@ Var relaxed_control_variate_estimate(const Distribution& q, const Scope& scope, 
   const Var f = cost(b, scope);
   // Both relaxed points are rows of one call, and their gradients are needed as a difference only.
   const Var both = c(*here, stack({z, z_given_b}));
+  CHECK_ARG(both.shape() == f.shape().inserted(0, 2),
+            "[rebar] the control variate of two points for "
+            "each example must have shape ",
+            f.shape().inserted(0, 2), ", it has ", both.shape());
   const Var c_z = select(both, 0, 0), c_given_b = select(both, 0, 1);
   const Var dc = grad({c_z - c_given_b}, {a}, /*create_graph=*/tune)[0];
 
@@ -51,9 +56,13 @@ Var relaxed_control_variate_estimate(const Distribution& q, const Scope& scope, 
   return f + attach(q.param(), ghat.value());
 }
 
-RelaxedCost::RelaxedCost(const RebarOptions& options, const std::string& rule) {
-  CHECK_ARG(options.temperature > 0, "rule '", rule, "': temperature must be positive, got ",
-            options.temperature);
+RelaxedCost::RelaxedCost(const RebarOptions& options, const std::string& name) : rule(name) {
+  constexpr int64_t kMostCalls = 1 << 24;  // counted in a real
+  require_temperature(rule, options.temperature);
+  require_option(rule, "eta", options.eta, -1e6, 1e6);
+  CHECK_ARG(options.tune_every >= 1 && options.tune_every <= kMostCalls, "rule '", rule,
+            "': tune_every must be at least 1, got ", options.tune_every, "; at most ", kMostCalls,
+            " calls are counted");
   const auto scalar = [&](double value) {
     const Tensor tensor = Tensor::scalar(static_cast<real>(value));
     return options.tune ? Var::parameter(tensor) : Var(tensor);
@@ -67,12 +76,13 @@ Var RelaxedCost::operator()(const Distribution& q, const Scope& scope, const Cos
                             const Var& z) const {
   const Var temperature = exp(log_temperature);
   const Scope relaxed{scope.rng, Pass::relaxed, temperature.item()};
-  return eta * cost(q.soften(z, temperature), relaxed);
+  const Var soft = q.soften(z, temperature);
+  const Var f = cost(soft, relaxed);
+  require_path(rule, f, soft);
+  return eta * f;
 }
 
 Rule rebar(const RebarOptions& options) {
-  CHECK_ARG(options.tune_every >= 1, "rule 'rebar': tune_every must be at least 1, got ",
-            options.tune_every);
   const RelaxedCost relaxed_cost(options, "rebar");
   const Var calls(Tensor::scalar(0));  // since the last one that trains
   const auto apply = [=](const Distribution& q, const Scope& scope, const Cost& cost, const Var&) {

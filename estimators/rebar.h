@@ -17,9 +17,10 @@ Var relaxed_control_variate_estimate(const Distribution& q, const Scope& scope, 
 
 /// eta f(soften(z, T)), with eta and log T trained or not.
 struct RelaxedCost {
-  RelaxedCost(const RebarOptions& options, const std::string& rule);
+  RelaxedCost(const RebarOptions& options, const std::string& name);
   Var operator()(const Distribution& q, const Scope& scope, const Cost& cost, const Var& z) const;
 
+  std::string rule;
   Var eta, log_temperature;
   std::vector<Var> parameters;  // the two, or none
 };

@@ -27,14 +27,21 @@ struct RuleInfo {
   bool local;                     // needs only the sample and the gradient of the cost at it
   std::vector<std::string> laws;  // that it fits
   std::function<Rule(const RuleOptions&)> make;
+  /// Fits laws of one's own too, if they have what the rule calls: states (exact), a relaxation
+  /// (rebar, relax), a differentiable mean (st, muprop).
+  bool any_law = false;
+
+  bool fits(const std::string& law) const;
 };
 
 const std::vector<RuleInfo>& rule_registry();
 
-/// Names of the rules that fit a law, in the registry's order.
+/// Names of the rules that fit a law, in the registry's order; for a law that is not stflow's,
+/// those with any_law.
 std::vector<std::string> rule_names(const std::string& law);
 
-/// Throws when there is no rule of that name, listing those there are.
+/// Both throw when there is no rule of that name, listing those there are.
+const RuleInfo& rule_info(const std::string& name);
 Rule make_rule(const std::string& name, const RuleOptions& options = {});
 
 }  // namespace stflow

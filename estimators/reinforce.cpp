@@ -18,6 +18,8 @@ Var score_estimate(const Distribution& q, const Scope& scope, const Cost& cost, 
                    const std::vector<Var>& parameters = {}) {
   const Tensor z = q.sample(scope.rng);
   const Var f = cost(z, scope);
+  CHECK_ARG(broadcasts_to(beta.shape(), f.shape()), "rule 'reinforce-net': a context for examples ",
+            beta.shape(), " does not fit a cost of shape ", f.shape());
   const Var ghat = per_row(f.detach() - beta) * Var(q.score(z));
   train_for_low_variance(ghat, parameters);
   return f + attach(q.param(), ghat.value());
@@ -38,6 +40,7 @@ Rule reinforce_mean(double decay) {
   const auto apply = [=](const Distribution& q, const Scope& scope, const Cost& cost, const Var&) {
     const Var used(baseline.value().clone());
     const Var estimate = score_estimate(q, scope, cost, used);
+    if (estimate.value().numel() == 0) return estimate;
     Var kept = baseline;
     const double now = mean(estimate.value()).item();
     fill_(kept.mutable_value(), static_cast<real>(decay * used.item() + (1 - decay) * now));
@@ -53,7 +56,9 @@ Rule reinforce_net(const std::shared_ptr<nn::Module>& network) {
                          const Var& context) {
     CHECK_ARG(context.defined(),
               "rule 'reinforce-net' needs a context: what its baseline looks at");
-    return score_estimate(q, scope, cost, per_example(*network, replace_inf(context.detach(), 0)), parameters);
+    return score_estimate(q, scope, cost,
+                          per_example(*network, replace_inf(context.detach(), 0), "reinforce-net"),
+                          parameters);
   };
   return {"reinforce-net", apply, parameters};
 }

@@ -16,6 +16,8 @@
 // derivatives, divided by 2 epsilon, is this estimate in expectation as epsilon -> 0.
 #include "estimators/bernoulli.h"
 #include "estimators/categorical.h"
+#include "estimators/poisson.h"
+#include "estimators/rule_checks.h"
 #include "estimators/rules.h"
 
 namespace stflow {
@@ -35,12 +37,12 @@ Var second_order(const Var& pi, const Var& pi_t, const Var& z, const Var& v, Pro
 }  // namespace
 
 LocalRule reinmax(double temperature) {
-  CHECK_ARG(temperature > 0, "rule 'reinmax': temperature must be positive, got ", temperature);
+  require_temperature("reinmax", temperature);
   return {
       "reinmax", [=](const Distribution& q, const Scope& scope, const std::shared_ptr<Tensor>&) {
-        CHECK_ARG(q.law() != "poisson",
-                  "rule 'reinmax' fits bernoulli and categorical layers; for poisson there is "
-                  "'fini2'");
+        require_law<Bernoulli, Categorical>(
+            q, "reinmax", "bernoulli and categorical",
+            q.law() == "poisson" ? ": there it is called 'fini2'" : "");
         const std::shared_ptr<Distribution> here = q.with_param(q.param().detach());
         const auto backward = [=](const Var& z, const Var& up) -> std::vector<Var> {
           const Var pi = here->mean();
@@ -58,8 +60,10 @@ LocalRule reinmax(double temperature) {
 
 LocalRule fini2() {
   return {"fini2", [](const Distribution& q, const Scope& scope, const std::shared_ptr<Tensor>&) {
-            CHECK_ARG(q.law() == "poisson", "rule 'fini2' fits poisson layers only, this one is ",
-                      q.law(), ": there it is called 'reinmax'");
+            const bool other =
+                dynamic_cast<const Bernoulli*>(&q) || dynamic_cast<const Categorical*>(&q);
+            require_law<Poisson>(q, "fini2", "poisson",
+                                 other ? ": there it is called 'reinmax'" : "");
             const auto backward = [](const Var& z, const Var& up) -> std::vector<Var> {
               return {0.5 * (1 + z.detach() / z.input(0).detach()) * up};
             };

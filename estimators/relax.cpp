@@ -31,7 +31,7 @@ Var poisson_estimate(const Poisson& q, const Scope& scope, const Cost& cost, nn:
   const Var below = at * k / rate;                          // pmf(z - 1)
   const Var slope = -(below * (1 - Var(v)) + at * Var(v));  // du~ / d lambda
   const Var u = Var::parameter(poisson_cdf_between(q.rate().value(), z, v));
-  const Var r = per_example(network, u);
+  const Var r = per_example(network, u, "relax");
   const Var dr = grad({r}, {u}, /*create_graph=*/true)[0];
   const Var ghat = per_row(f.detach() - r) * Var(q.score(z)) - dr * slope;
   train_for_low_variance(ghat, parameters);
@@ -55,7 +55,7 @@ Rule relax(const std::shared_ptr<nn::Module>& network, const RebarOptions& optio
       return poisson_estimate(*poisson, scope, cost, *network, network_parameters);
     }
     const ControlVariate c = [&](const Distribution& here, const Var& z) {
-      return relaxed_cost(here, scope, cost, z) + per_example(*network, replace_inf(z, 0));
+      return relaxed_cost(here, scope, cost, z) + per_example(*network, replace_inf(z, 0), "relax");
     };
     return relaxed_control_variate_estimate(q, scope, cost, c, parameters);
   };

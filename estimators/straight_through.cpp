@@ -12,17 +12,25 @@
 // times 2 epsilon. From the mean to logits or rate goes the chain rule, so the input of the node
 // below is q.mean(). Some implementations leave the chain rule out and hand f'(z) to the logits:
 // `on_param` is that, a larger step for units that are nearly certain.
+#include <cmath>
+
 #include "estimators/rules.h"
+#include "tensor/map.h"
 
 namespace stflow {
 
 LocalRule st(const StOptions& options) {
-  return {"st",
-          [options](const Distribution& q, const Scope& scope, const std::shared_ptr<Tensor>&) {
-            const Var input = options.on_param ? q.param() : q.mean();
-            return sample_node(q, "st", q.sample(scope.rng), input,
-                               [](const Var&, const Var& up) -> std::vector<Var> { return {up}; });
-          }};
+  return {
+      "st", [options](const Distribution& q, const Scope& scope, const std::shared_ptr<Tensor>&) {
+        const bool on_param = options.on_param;
+        const auto backward = [on_param](const Var& z, const Var& up) -> std::vector<Var> {
+          if (!on_param) return {up};
+          // A parameter that is not a number has no gradient that is one.
+          const auto each = [](real g, real a) { return std::isnan(a) ? a : g; };
+          return {Var(map(each, up.value(), z.input(0).value()))};
+        };
+        return sample_node(q, "st", q.sample(scope.rng), on_param ? q.param() : q.mean(), backward);
+      }};
 }
 
 LocalRule none() {
