@@ -154,6 +154,14 @@ TEST_CASE("rules: a logit that is NaN has the gradient NaN") {
   check_contains(message_of([] { Poisson(Tensor::full({1}, kNan)); }), "rate nan");
 }
 
+TEST_CASE("rules: a cost that is NaN gives a gradient that is NaN") {
+  for_all_rules([&](const Law& law, const std::string& name, const Rule& rule) {
+    const auto cost = [](const Var& z) { return sum(z * double{kNan}, {-1}); };
+    const Tensor g = differentiate(law, law.param, rule, cost).gradient;
+    if (name != "none") CHECK(std::isnan(g[0]));
+  });
+}
+
 // ---- options ----
 
 TEST_CASE("rules: temperatures at which float fails are refused, all others give finite numbers") {
