@@ -2,12 +2,13 @@
 #include "nn/binary_file.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <bit>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -15,6 +16,11 @@
 
 namespace stflow::nn {
 namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kTemporaryBegin = ".stflow-", kTemporaryEnd = ".tmp";
+constexpr size_t kRandomDigits = 16;
 
 static_assert(std::endian::native == std::endian::little);
 
@@ -48,19 +54,49 @@ void write_all(const Descriptor& file, std::string_view bytes, const std::string
   }
 }
 
-void write_and_sync(const std::string& path, const std::vector<std::string_view>& parts) {
-  const Descriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-  check(file.number() >= 0, path, "cannot create");
-  for (std::string_view part : parts) write_all(file, part, path);
-  check(fsync(file.number()) == 0, path, "cannot sync");
+/// A name that nobody can foresee, short enough for every folder.
+std::string temporary_name() {
+  uint64_t random = 0;
+  check(getentropy(&random, sizeof random) == 0, "random numbers", "cannot draw");
+  char digits[kRandomDigits + 1];
+  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(random));
+  return concat_message(kTemporaryBegin, digits, kTemporaryEnd);
+}
+
+bool is_temporary_name(std::string_view name) {
+  if (!name.starts_with(kTemporaryBegin) || !name.ends_with(kTemporaryEnd)) return false;
+  name.remove_prefix(kTemporaryBegin.size());
+  return name.find_first_not_of("0123456789abcdef") == kRandomDigits &&
+         name.size() == kRandomDigits + kTemporaryEnd.size();
+}
+
+/// Where a symbolic link leads in the end, even if nothing is there; any other path as it is.
+std::string target_of(const std::string& path) {
+  fs::path target = path;
+  for (int links = 0; links < 40; ++links) {  // as many as Linux follows
+    std::error_code no_link;
+    const fs::path next = fs::read_symlink(target, no_link);
+    if (no_link) return target.string();
+    target = target.parent_path() / next;
+  }
+  fail(path, "cannot write", ELOOP);
+}
+
+std::string folder_of(const std::string& path) {
+  const std::string folder = fs::path(path).parent_path().string();
+  return folder.empty() ? "." : folder;
 }
 
 }  // namespace
 
-std::string read_file(const std::string& path) {
+std::string read_file(const std::string& path, size_t limit) {
   std::error_code error;
-  const auto size = std::filesystem::file_size(path, error);
+  const auto size = fs::file_size(path, error);
   if (error) fail(path, "cannot read", error.value());
+  if (size > limit) {
+    throw std::runtime_error(
+        concat_message(path, ": expected at most ", limit, " bytes, found ", size));
+  }
   std::ifstream file(path, std::ios::binary);
   check(file.is_open(), path, "cannot open");
   std::string bytes(size, '\0');
@@ -72,19 +108,45 @@ std::string read_file(const std::string& path) {
   return bytes;
 }
 
-void write_file(const std::string& path, const std::vector<std::string_view>& parts) {
-  static std::atomic<int> counter = 0;  // threads of one process may write the same path
-  const std::string temporary = concat_message(path, ".", getpid(), "-", counter++, ".tmp");
+void write_file(const std::string& path, const std::vector<std::string_view>& parts, Links links) {
+  const std::string target = links == Links::follow ? target_of(path) : path;
+  struct stat before {};
+  const bool replaces = lstat(target.c_str(), &before) == 0;
+  if (replaces && !S_ISREG(before.st_mode)) {
+    throw std::runtime_error(concat_message(
+        path, ": cannot replace ",
+        S_ISLNK(before.st_mode)   ? "a symbolic link, which may lead anywhere; hint: remove it"
+        : S_ISDIR(before.st_mode) ? "a directory"
+                                  : "a pipe or a device; only regular files are written"));
+  }
+  const std::string folder = folder_of(target), temporary = folder + "/" + temporary_name();
+  const mode_t mode = replaces ? before.st_mode & 0777 : 0666;
+  const Descriptor file(
+      open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
+  check(file.number() >= 0, path, "cannot create");
   try {
-    write_and_sync(temporary, parts);
-    check(rename(temporary.c_str(), path.c_str()) == 0, path, "cannot replace");
+    // What umask took away; without it the file is readable by fewer, which is no reason to fail.
+    if (replaces && fchmod(file.number(), mode) != 0) errno = 0;
+    for (std::string_view part : parts) write_all(file, part, path);
+    check(fsync(file.number()) == 0, path, "cannot sync");
+    check(rename(temporary.c_str(), target.c_str()) == 0, path, "cannot replace");
   } catch (...) {
     unlink(temporary.c_str());
     throw;
   }
-  const auto folder = std::filesystem::path(path).parent_path();
-  const Descriptor directory(open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_CLOEXEC));
+  const Descriptor directory(open(folder.c_str(), O_RDONLY | O_CLOEXEC));
   fsync(directory.number());  // makes the new name last; some file systems have no such call
+}
+
+void remove_leftovers(const std::string& folder) {
+  for (const auto& file : fs::directory_iterator(folder)) {
+    struct stat found {};
+    if (is_temporary_name(file.path().filename().string()) &&
+        lstat(file.path().c_str(), &found) == 0 && S_ISREG(found.st_mode) &&
+        found.st_uid == geteuid()) {
+      unlink(file.path().c_str());
+    }
+  }
 }
 
 std::string_view bytes_of(const Tensor& tensor) {

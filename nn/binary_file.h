@@ -1,8 +1,9 @@
 // binary_file.h - what the file formats of nn/ share: whole files in and out, numbers as bytes.
 //
 // Writing goes to a temporary name in the same folder, which is synced and then renamed: after a
-// crash there is the old file or the new one, never half of one. Numbers are little-endian on disk
-// and in memory, which is checked when this is compiled.
+// crash there is the old file or the new one, never half of one. That name is random and always a
+// new file, so that nobody who may write in the folder can lead the bytes elsewhere. Numbers are
+// little-endian on disk and in memory, which is checked when this is compiled.
 #pragma once
 
 #include <string>
@@ -13,11 +14,20 @@
 
 namespace stflow::nn {
 
-/// All bytes of a file. Throws std::runtime_error with the path and the system's reason.
-std::string read_file(const std::string& path);
-/// Writes the parts one after another, replacing what was there. Throws std::runtime_error with the
-/// path and the system's reason, and then leaves what was there untouched.
-void write_file(const std::string& path, const std::vector<std::string_view>& parts);
+/// What to do with a symbolic link where a file is to be written: write what it leads to, or throw.
+enum class Links { follow, refuse };
+
+/// All bytes of a file. Throws std::runtime_error with the path and the system's reason, or when
+/// there are more than `limit`.
+std::string read_file(const std::string& path, size_t limit = ~size_t{0});
+/// Writes the parts one after another, replacing what was there and keeping its permissions. Throws
+/// std::runtime_error with the path and the system's reason, and then leaves what was there
+/// untouched; so it does with all that is no regular file: folders, pipes, devices.
+void write_file(const std::string& path, const std::vector<std::string_view>& parts,
+                Links links = Links::follow);
+/// Removes what a write_file that was killed has left in the folder: our own regular files under
+/// its temporary names, nothing else. No write_file may be at work there.
+void remove_leftovers(const std::string& folder);
 
 /// The numbers of a tensor as they are in memory; valid as long as the tensor.
 std::string_view bytes_of(const Tensor& tensor);

@@ -44,6 +44,13 @@ class HeaderReader {
     rest_.remove_prefix(taken.size());
     return taken;
   }
+  /// Blanks and line ends, which align the numbers.
+  void take_end() {
+    if (rest_.find_first_not_of(" \n") != std::string_view::npos) {
+      fail(path_, "expected the end of the header at character ", text_.size() - rest_.size(),
+           ", found ", text_);
+    }
+  }
   /// "()", "(3,)", "(3, 4)"
   std::vector<int64_t> take_tuple() {
     std::vector<int64_t> numbers;
@@ -104,6 +111,7 @@ Tensor load_npy(const std::string& path) {
   header.take("False, 'shape': ");
   const std::vector<int64_t> extents = header.take_tuple();
   if (!header.try_take(", }")) header.take("}");
+  header.take_end();
 
   if (extents.size() > Shape::kMaxRank) {
     fail(path, "expected at most ", Shape::kMaxRank, " axes, found ", extents.size());

@@ -9,7 +9,8 @@
 
 namespace stflow::nn {
 
-/// Replaces `path` in one step. Throws std::runtime_error when the file cannot be written.
+/// Replaces `path`, or what it links to, in one step. Throws std::runtime_error when the file
+/// cannot be written.
 void save_npy(const std::string& path, const Tensor& tensor);
 /// Throws std::runtime_error with the path, what was expected and what was found.
 Tensor load_npy(const std::string& path);

@@ -1,4 +1,4 @@
-// safetensors.cpp - the format of safetensors.h; the only file of nn/ that knows JSON.
+// safetensors.cpp - the format of safetensors.h.
 //
 // A file may come from anywhere, so reading trusts nothing: the tensors have to tile the data
 // exactly, in some order, without a gap or an overlap, as the format demands.
@@ -6,11 +6,10 @@
 
 #include <algorithm>
 #include <cstring>
-#include <nlohmann/json.hpp>
-#include <set>
 #include <vector>
 
 #include "nn/binary_file.h"
+#include "nn/json_reader.h"
 
 namespace stflow::nn {
 namespace {
@@ -21,7 +20,9 @@ constexpr const char* kMetadata = "__metadata__";
 constexpr const char* kRealType = sizeof(real) == 4 ? "F32" : "F64";
 constexpr size_t kLengthBytes = 8;
 constexpr uint64_t kMaxHeader = 100'000'000;  // the reference implementation's limit
-constexpr int kMaxDepth = 3;                  // header 0, tensor 1, list 2, number 3
+/// Header, tensor, list; a tensor is eight values or so. Without the second limit a header of 60 MB
+/// took 1.7 GB.
+constexpr JsonLimits kLimits{.depth = 3, .values = 1'000'000, .members = 1'000'000};
 
 template <typename... Parts>
 [[noreturn]] void fail(const std::string& path, const Parts&... parts) {
@@ -39,26 +40,6 @@ std::string dump(const json& header) {
     return header.dump();
   } catch (const json::exception&) {
     throw std::invalid_argument("[save_safetensors] a name or a metadata text is not UTF-8");
-  }
-}
-
-/// Parses JSON and refuses a key that occurs twice in an object, which the library would overlook.
-json parse(std::string_view text, const std::string& path) {
-  std::vector<std::set<std::string>> keys;  // of the objects now open
-  const auto watch = [&](int depth, json::parse_event_t event, json& parsed) {
-    if (depth > kMaxDepth) fail(path, "not a safetensors file: the header is nested too deeply");
-    if (event == json::parse_event_t::object_start) keys.emplace_back();
-    if (event == json::parse_event_t::object_end) keys.pop_back();
-    if (event == json::parse_event_t::key &&
-        !keys.back().insert(parsed.get<std::string>()).second) {
-      fail(path, "name '", parsed.get<std::string>(), "' occurs twice in the header");
-    }
-    return true;
-  };
-  try {
-    return json::parse(text, watch);
-  } catch (const json::exception& error) {
-    fail(path, "not a safetensors file: the header is not JSON (", error.what(), ")");
   }
 }
 
@@ -155,7 +136,7 @@ void check_tiling(std::vector<Entry>& entries, int64_t data_size, const std::str
 }  // namespace
 
 void save_safetensors(const std::string& path, const NamedTensors& tensors,
-                      const Metadata& metadata) {
+                      const Metadata& metadata, Links links) {
   json header = json::object();
   if (!metadata.empty()) header[kMetadata] = metadata;
   std::vector<std::string_view> parts(2);  // length and header, known last
@@ -172,18 +153,20 @@ void save_safetensors(const std::string& path, const NamedTensors& tensors,
   }
   std::string text = dump(header);
   text.resize((text.size() + 7) / 8 * 8, ' ');  // so that the numbers are aligned
+  if (text.size() > kMaxHeader)
+    fail(path, "names and metadata take more than ", kMaxHeader, " bytes");
   const uint64_t length = text.size();
   parts[0] = {reinterpret_cast<const char*>(&length), kLengthBytes};
   parts[1] = text;
-  write_file(path, parts);
+  write_file(path, parts, links);
 }
 
 SafetensorsFile load_safetensors(const std::string& path) {
   const std::string bytes = read_file(path);
   const std::string_view text = header_of(bytes, path);
   const std::string_view data = std::string_view(bytes).substr(kLengthBytes + text.size());
-  const json header = parse(text, path);
-  if (!header.is_object()) fail(path, "not a safetensors file: the header is not a JSON object");
+  const json header = read_json<json>(text, kLimits, path + ", header");
+  if (!text.starts_with('{')) fail(path, "not a safetensors file: the header is not a JSON object");
 
   SafetensorsFile file;
   std::vector<Entry> entries;

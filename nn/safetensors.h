@@ -13,17 +13,18 @@
 #include <map>
 #include <string>
 
+#include "nn/binary_file.h"
 #include "nn/named_tensors.h"
 
 namespace stflow::nn {
 
 using Metadata = std::map<std::string, std::string>;
 
-/// Replaces `path` in one step: a crash leaves the old file or the new one. Throws
-/// std::invalid_argument for an undefined tensor, the name "__metadata__" or text that is not
-/// UTF-8, std::runtime_error when the file cannot be written.
+/// Replaces `path`, or what it links to, in one step: a crash leaves the old file or the new one.
+/// Throws std::invalid_argument for an undefined tensor, the name "__metadata__" or text that is
+/// not UTF-8, std::runtime_error when the file cannot be written.
 void save_safetensors(const std::string& path, const NamedTensors& tensors,
-                      const Metadata& metadata = {});
+                      const Metadata& metadata = {}, Links links = Links::follow);
 
 struct SafetensorsFile {
   NamedTensors tensors;
