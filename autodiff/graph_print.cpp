@@ -8,6 +8,22 @@ namespace {
 
 bool is_stochastic(const Var& var) { return var.op().find('[') != std::string::npos; }
 
+// Labels are the user's own: one line of text, which no quote ends.
+std::string one_line(std::string text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < ' ' || c == 127) c = '?';
+  }
+  return text;
+}
+std::string in_dot_quotes(const std::string& text) {
+  std::string result;
+  for (const char c : one_line(text)) {
+    if (c == '"' || c == '\\') result += '\\';
+    result += c;
+  }
+  return result;
+}
+
 // Nodes behind the outputs, oldest first, numbered from 1.
 std::map<uint64_t, std::pair<int, Var>> numbered_nodes(const std::vector<Var>& outputs,
                                                        const char* asking) {
@@ -32,7 +48,8 @@ std::string to_text(const std::vector<Var>& outputs) {
   std::ostringstream text;
   for (const auto& [id, entry] : nodes) {
     const auto& [number, var] = entry;
-    text << '#' << number << ' ' << var.op() << (is_stochastic(var) ? "* " : " ") << var.shape();
+    text << '#' << number << ' ' << one_line(var.op()) << (is_stochastic(var) ? "* " : " ")
+         << var.shape();
     for (size_t i = 0; i < var.inputs().size(); ++i) {
       text << (i == 0 ? " <- #" : " #") << nodes.at(var.inputs()[i].id()).first;
     }
@@ -52,7 +69,7 @@ std::string to_dot(const std::vector<Var>& outputs) {
                        : var.op() == "parameter" ? ", fillcolor=lightblue"
                        : var.op() == "constant"  ? ", fillcolor=lightgrey"
                                                  : "";
-    dot << "  n" << number << " [label=\"" << var.op() << "\\n"
+    dot << "  n" << number << " [label=\"" << in_dot_quotes(var.op()) << "\\n"
         << var.shape() << "\"" << look << "];\n";
     for (const Var& input : var.inputs()) {
       dot << "  n" << nodes.at(input.id()).first << " -> n" << number << ";\n";
