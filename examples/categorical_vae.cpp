@@ -54,7 +54,8 @@ void train(int argc, char** argv) {
   run.state.add("rng", rng);
   rule_trainer.add_to(run.state);
   const DataLoader loader(data.train, {.batch_size = common.batch_size, .seed = seed});
-  run.start(loader.batches());
+  run.start(loader.batches(), {"train_neg_elbo", "validation_neg_elbo", "test_neg_elbo"},
+            rule_trainer.log());
   for (int64_t epoch = run.first_epoch(); epoch <= common.epochs && !interrupted(); ++epoch) {
     for (const Batch& batch : loader.epoch(epoch, run.steps_in_epoch())) {
       const Var loss = mean(neg_elbo(batch.x, rng));

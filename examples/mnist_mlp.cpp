@@ -88,7 +88,7 @@ void train(int argc, char** argv) {
   run.state.add("adam", adam);
   run.state.add("dropout", dropout_rng);
   const DataLoader loader(data.train, {.batch_size = common.batch_size, .seed = seed});
-  run.start(loader.batches());
+  run.start(loader.batches(), {"train_loss", "validation_accuracy", "test_loss", "test_accuracy"});
   for (int64_t epoch = run.first_epoch(); epoch <= common.epochs && !interrupted(); ++epoch) {
     // The learning rate falls linearly, so that the last epochs settle.
     adam.options.lr = common.lr * (1 - double(epoch - 1) / double(common.epochs));

@@ -72,6 +72,7 @@ void run(int argc, char** argv) {
   const int64_t runs = static_cast<int64_t>(cases.size()) * seeds;
   set_num_threads(static_cast<int>(std::min(threads, runs)));
 
+  const bool ours = out.empty() || !std::filesystem::exists(out);
   const std::string directory = make_run_directory(out, options.program());
   Record config = options.values();
   std::erase_if(config, [](const Field& field) {  // what belongs to a machine or a console
@@ -89,7 +90,9 @@ void run(int argc, char** argv) {
   });
   progress.clear();
   if (interrupted()) {
-    std::filesystem::remove_all(directory);
+    std::filesystem::remove(directory + "/config.json");  // and nothing that is not our own
+    std::error_code not_empty;
+    if (ours) std::filesystem::remove(directory, not_empty);
     std::cerr << "stopped before the last run had ended: nothing to report\n";
     return;
   }

@@ -56,7 +56,6 @@ void train(int argc, char** argv) {
   std::string binarization = "static";
   int64_t nll_samples = 100;
   RuleChoice rule;
-
   Options options("sbn",
                   "Trains a sigmoid belief network with two layers of 200 Bernoulli units to "
                   "predict the lower half of a binarised image from the upper half.");
@@ -83,7 +82,8 @@ void train(int argc, char** argv) {
   run.state.add("rng", rng);
   rule_trainer.add_to(run.state);
   const DataLoader loader(data.train, {.batch_size = common.batch_size, .seed = seed});
-  run.start(loader.batches());
+  run.start(loader.batches(), {"train_bound", "validation_bound", "test_bound"},
+            rule_trainer.log());
   for (int64_t epoch = run.first_epoch(); epoch <= common.epochs && !interrupted(); ++epoch) {
     for (const Batch& batch : loader.epoch(epoch, run.steps_in_epoch())) {
       const Var loss = mean(bound(batch.x, rng));

@@ -79,7 +79,7 @@ struct Example {
   }
   void train() {
     Run run(options, common, {data, data});
-    run.start(2);
+    run.start(2, {"loss"});
     for (int64_t epoch = 1; epoch <= 2; ++epoch) {
       for (int step = 0; step < 2; ++step) run.step(1.5, 1);
       const double loss = 3.0 / static_cast<double>(epoch);

@@ -2,156 +2,16 @@
 // bits of one that did not, and what cannot be resumed is refused.
 //
 // Runs end here by an exception instead of SIGKILL; tests/kill_resume.sh does the real thing.
-#include <algorithm>
 #include <csignal>
 #include <filesystem>
-#include <functional>
-#include <sstream>
 
-#include "datasets/data_loader.h"
-#include "datasets/digits.h"
 #include "examples/common/checkpoint.h"
-#include "examples/common/files.h"
-#include "examples/common/program.h"
-#include "examples/common/rule_options.h"
-#include "examples/common/run.h"
-#include "examples/common/vae.h"
-#include "examples/common/variance.h"
-#include "tensor/parallel.h"
-#include "tests/capture.h"
-#include "tests/testing.h"
+#include "tests/small_run.h"
 
 using namespace stflow;
-using stflow::testing::check_contains;
-using stflow::testing::check_equal;
-using stflow::testing::message_of;
-using stflow::testing::Printed;
-using stflow::testing::printed_by;
-using stflow::testing::TempDir;
-using stflow::testing::written_to_2_by;
+using namespace stflow::testing;
 
 namespace {
-
-struct Killed {};
-
-/// The Bernoulli VAE in small, on nine images in batches of two.
-struct Small {
-  CommonOptions common;
-  RuleChoice rule;
-  VarianceOptions variance{.every = 3, .draws = 2};
-  Options options{"small", "Trains a small model."};
-  Dataset data = generate_digits(9, 1, Split::train);
-  std::vector<std::vector<int64_t>> sizes{{data.features(), 5}, {5, 4}};
-
-  explicit Small(std::vector<const char*> words) {
-    common.batch_size = 2;
-    common.lr = 0.01;
-    common.epochs = 2;
-    add_rule_options(options, rule, "bernoulli");
-    options.add_common(common);
-    words.insert(words.begin(), "small");
-    const int threads = num_threads();
-    options.parse(static_cast<int>(words.size()), words.data());
-    set_num_threads(threads);
-    data.binarization = Binarize::dynamic;
-  }
-
-  /// Trains, and calls `watch` after each step, before a checkpoint could be written.
-  void train(const std::function<void(int64_t)>& watch = [](int64_t) {}) {
-    Rng init(7, 0), rng(7, 1);
-    Vae vae({.sizes = sizes, .learned_prior = true}, init);
-    vae.rules = make_rules(rule, sizes);
-    optim::Adam adam(vae.weights(), {.lr = common.lr});
-    optim::SGD prior({vae.prior_logits}, {.lr = 0.01, .momentum = 0.9});
-    RuleTrainer trainer(vae.rules, common.lr, rule.options.tune_every);
-    const ImageCost cost = [&](const Tensor& x, Rng& from) { return vae.neg_elbo(x, {from}); };
-    Run run(options, common, {data});
-    run.state.add("model", vae);
-    run.state.add("adam", adam);
-    run.state.add("prior", prior);
-    run.state.add("rng", rng);
-    trainer.add_to(run.state);
-    VarianceLog log(variance, common, run, {{"encoder", Vae::weights(vae.encoders)}}, vae.rules,
-                    cost, data);
-    const DataLoader loader(data, {.batch_size = common.batch_size, .seed = 7});
-    run.start(loader.batches());
-    for (int64_t epoch = run.first_epoch(); epoch <= common.epochs && !interrupted(); ++epoch) {
-      for (const Batch& batch : loader.epoch(epoch, run.steps_in_epoch())) {
-        const Var loss = mean(cost(batch.x, rng));
-        vae.zero_grad();
-        loss.backward();
-        adam.step();
-        prior.step();
-        trainer.step();
-        run.step(loss.item(), batch.size(), vae.evaluations());
-        log.step();
-        watch(run.steps());
-        if (!run.go_on()) break;
-      }
-      const double validation = std::abs(static_cast<double>(epoch) - 1.5);
-      run.epoch({{"epoch", epoch}, {"loss", run.train_loss()}}, validation, trainer.log());
-    }
-    run.finish({{"loss", run.last("loss")}});
-  }
-};
-
-std::string message_of_resume(const std::string& out, std::vector<const char*> words = {}) {
-  words.insert(words.begin(), {"--resume", out.c_str(), "--quiet"});
-  std::string message;
-  printed_by([&] { message = message_of<std::runtime_error>([&] { Small(words).train(); }); });
-  return message;
-}
-
-/// A run with these options, or what is left of one: to its end, or until it is killed.
-Printed run_small(std::vector<const char*> words, int64_t kill_after = -1) {
-  words.push_back("--no-plots");
-  return printed_by([&] {
-    try {
-      Small(words).train([&](int64_t step) {
-        if (step == kill_after) throw Killed();
-      });
-    } catch (const Killed&) {
-    }
-  });
-}
-
-Printed run_small(const std::string& out, std::vector<const char*> words, int64_t kill_after = -1) {
-  words.insert(words.end(), {"--out", out.c_str()});
-  return run_small(words, kill_after);
-}
-
-Printed resume(const std::string& out, std::vector<const char*> words = {},
-               int64_t kill_after = -1) {
-  words.insert(words.end(), {"--resume", out.c_str()});
-  return run_small(words, kill_after);
-}
-
-/// The metrics but for their last column, which is seconds.
-std::string metrics_of(const std::string& out) {
-  std::string rows;
-  std::istringstream lines(read_file(out + "/metrics.csv"));
-  for (std::string line; std::getline(lines, line);) rows += line.substr(0, line.rfind(',')) + "\n";
-  return rows;
-}
-
-void check_same_run(const std::string& a, const std::string& b) {
-  CHECK(read_file(a + "/model.safetensors") == read_file(b + "/model.safetensors"));
-  CHECK(read_file(a + "/variance.csv") == read_file(b + "/variance.csv"));
-  CHECK(metrics_of(a) == metrics_of(b));
-}
-
-std::vector<std::string> names_in(const std::string& folder) {
-  std::vector<std::string> names;
-  for (const auto& file : std::filesystem::directory_iterator(folder))
-    names.push_back(file.path().filename().string());
-  std::ranges::sort(names);
-  return names;
-}
-
-std::string newest_checkpoint(const std::string& out) {
-  std::vector<std::string> names = names_in(out + "/checkpoints");
-  return out + "/checkpoints/" + names.back();
-}
 
 /// A state of one number, for checkpoints by hand.
 struct Number {
@@ -210,10 +70,12 @@ TEST_CASE("resume: the last two checkpoints and the best are kept, no temporary 
   using Names = std::vector<std::string>;
   CHECK(names_in(out + "/checkpoints") ==
         Names{"best.safetensors", "step_000000006.safetensors", "step_000000008.safetensors"});
-  write_file(out + "/checkpoints/step_000000009.safetensors.1-1.tmp", "half");
+  write_file(out + "/.stflow-0123456789abcdef.tmp", "half");
+  write_file(out + "/checkpoints/.stflow-0123456789abcdef.tmp", "half");
   resume(out);
   CHECK(names_in(out + "/checkpoints") ==
         Names{"best.safetensors", "step_000000008.safetensors", "step_000000010.safetensors"});
+  CHECK_FALSE(std::filesystem::exists(out + "/.stflow-0123456789abcdef.tmp"));
   // Both epochs validate alike, so that the first one is the best.
   const nn::Metadata best = nn::load_safetensors(out + "/checkpoints/best.safetensors").metadata;
   CHECK(get<int64_t>(record_from_json(best.at("run"), "best"), "steps") == 5);

@@ -54,6 +54,21 @@ int64_t take_epochs(std::vector<std::string>& words) {
   return epochs;
 }
 
+/// Removes what a run has written that never came to its first checkpoint, for it has to find an
+/// empty directory; what anybody else has put there stays, and stops it.
+void remove_beginning(const std::string& directory) {
+  const std::string checkpoints = directory + "/checkpoints";
+  for (const char* name : {"run.lock", "manifest.json", "config.json", "metrics.csv",
+                           "metrics.jsonl", "variance.csv"}) {
+    fs::remove(directory + "/" + name);
+  }
+  nn::remove_leftovers(directory);
+  if (!fs::is_directory(fs::symlink_status(checkpoints))) return;
+  nn::remove_leftovers(checkpoints);
+  std::error_code not_empty;
+  fs::remove(checkpoints, not_empty);
+}
+
 }  // namespace
 
 Campaign::Campaign(const std::string& out, const std::vector<std::string>& arguments)
@@ -75,12 +90,7 @@ Campaign::Campaign(const std::string& out, const std::vector<std::string>& argum
   std::vector<std::string> same = arguments;
   epochs_ = take_epochs(same);
   const std::string settings = path("campaign.json");
-  std::error_code failure;
-  fs::create_directories(out, failure);
-  if (failure) {
-    throw std::runtime_error(
-        concat_message("cannot create directory '", out, "': ", failure.message()));
-  }
+  make_directory(out);
   if (!fs::exists(settings) && !fs::exists(path("campaign.lock")) && !fs::is_empty(out)) {
     throw std::runtime_error(concat_message("--out: '", out,
                                             "' is not empty, and no comparison is "
@@ -93,14 +103,14 @@ Campaign::Campaign(const std::string& out, const std::vector<std::string>& argum
                        "in '",
                        out, "'; hint: wait for it, or name another directory"));
   }
-  fs::create_directories(path("cells"));  // not before the lock, by which a comparison is known
+  make_own_directory(path("cells"));  // not before the lock, by which a comparison is known
   const Record record{{"arguments", joined(same)}};
   const auto has_begun = [](const fs::directory_entry& cell) {
     return fs::exists(cell.path() / "config.json");
   };
   if (fs::exists(settings) &&
       std::ranges::any_of(fs::directory_iterator(path("cells")), has_begun)) {
-    const Record before = record_from_json(read_file(settings), settings);
+    const Record before = read_record(settings);
     const Value* there = find_value(before, "arguments");
     if (there == nullptr || text_of(*there) != joined(same)) {
       throw std::runtime_error(concat_message(
@@ -120,6 +130,7 @@ bool Campaign::finished(const Cell& cell) const {
     if (!stopped || !find_value(results, "test_neg_elbo")) return false;
     const std::vector<Record> rows = metrics(cell);
     const auto count = std::ssize(rows);
+    if (count == 0) return false;
     if (text_of(*stopped) == "no") return count >= epochs_;
     // The last epoch of a run that was stopped may be cut short.
     const bool last_is_whole =
@@ -131,8 +142,7 @@ bool Campaign::finished(const Cell& cell) const {
 }
 
 Record Campaign::summary(const Cell& cell) const {
-  const std::string file = path(cell) + "/summary.json";
-  return record_from_json(read_file(file), file);
+  return read_record(path(cell) + "/summary.json");
 }
 
 std::vector<Record> Campaign::metrics(const Cell& cell) const {
@@ -150,6 +160,7 @@ std::vector<Record> Campaign::variance(const Cell& cell) const {
 
 /// Runs one cell, or what is left of it; what became of it, in words, "" if it finished.
 std::string Campaign::run_cell(const Cell& cell) const {
+  make_own_directory(path(cell));
   std::vector<std::string> command{training_program(), "--threads", "1", "--no-plots"};
   const auto add = [&](const std::vector<std::string>& words) {
     command.insert(command.end(), words.begin(), words.end());
@@ -157,7 +168,7 @@ std::string Campaign::run_cell(const Cell& cell) const {
   if (has_checkpoint(path(cell))) {
     add({"--resume", path(cell)});
     const std::string config = path(cell) + "/config.json";
-    const auto epochs = get<int64_t>(record_from_json(read_file(config), config), "epochs");
+    const auto epochs = get<int64_t>(read_record(config), "epochs", config);
     if (epochs_ > epochs) add({"--epochs", std::to_string(epochs_)});
   } else {
     const std::string results = path(cell) + "/metrics.jsonl";
@@ -165,7 +176,7 @@ std::string Campaign::run_cell(const Cell& cell) const {
       return concat_message("'", path(cell), "' has results, but no checkpoint to go on from; ",
                             "hint: ask for no more epochs than it had, or remove it");
     }
-    fs::remove_all(path(cell));
+    remove_beginning(path(cell));
     add({"--arch", cell.arch, "--rule", cell.rule, "--seed", std::to_string(cell.seed), "--out",
          path(cell)});
     add(arguments_);

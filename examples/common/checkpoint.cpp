@@ -2,14 +2,17 @@
 #include "examples/common/checkpoint.h"
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <iostream>
 #include <map>
 #include <optional>
+#include <set>
 #include <string_view>
 
 #include "datasets/sha256.h"
-#include "nn/binary_file.h"
+#include "examples/common/files.h"
+#include "examples/common/words.h"
 #include "tensor/check.h"
 
 namespace stflow {
@@ -18,6 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kChecksum[] = "sha256";
+constexpr size_t kMaxValues = 20'000'000;  // a row of numbers an epoch, or a measurement
 
 /// The tensors of rules, by names such as "0.parameter.1": handles, not copies.
 std::map<std::string, Var> rule_tensors(const std::vector<Rule>& rules) {
@@ -63,25 +67,32 @@ nn::NamedTensors copies(const std::map<std::string, Var>& variables) {
   return tensors;
 }
 
-/// The checkpoints of a run by their step, the newest first.
-std::map<int64_t, fs::path, std::greater<>> checkpoints_in(const fs::path& run_directory) {
+std::string checkpoint_name(int64_t step) {
+  const std::string digits = std::to_string(step);
+  return "step_" + std::string(digits.size() < 9 ? 9 - digits.size() : 0, '0') + digits;
+}
+
+std::string folder_of(const std::string& run_directory) { return run_directory + "/checkpoints"; }
+
+/// The checkpoints of a run by their step, the newest first: files with the very names that
+/// save_checkpoint gives them.
+std::map<int64_t, fs::path, std::greater<>> checkpoints_in(const std::string& run_directory) {
   std::map<int64_t, fs::path, std::greater<>> found;
   std::error_code none;
-  for (const auto& file : fs::directory_iterator(run_directory / "checkpoints", none)) {
+  for (const auto& file : fs::directory_iterator(folder_of(run_directory), none)) {
     const std::string stem = file.path().stem().string();  // step_000005000
-    const bool numbered = stem.starts_with("step_") && stem.size() > 5 &&
-                          stem.find_first_not_of("0123456789", 5) == std::string::npos;
-    if (numbered && file.path().extension() == ".safetensors") {
-      found[std::stoll(stem.substr(5))] = file.path();
+    int64_t step = -1;
+    if (stem.starts_with("step_")) std::from_chars(&stem[5], stem.data() + stem.size(), step);
+    if (step >= 0 && stem == checkpoint_name(step) && file.path().extension() == ".safetensors") {
+      found[step] = file.path();
     }
   }
   return found;
 }
 
 std::string checkpoint_path(const std::string& run_directory, const std::string& name) {
-  std::error_code failure;
-  fs::create_directory(run_directory + "/checkpoints", failure);  // writing says why, if it fails
-  return run_directory + "/checkpoints/" + name + ".safetensors";
+  make_own_directory(folder_of(run_directory));
+  return folder_of(run_directory) + "/" + name + ".safetensors";
 }
 
 }  // namespace
@@ -93,10 +104,11 @@ Record record_of(const Rng& rng) {
           {"position", static_cast<int64_t>(state.position)}};
 }
 
-Rng rng_from(const Record& record) {
-  return Rng({.seed = static_cast<uint64_t>(get<int64_t>(record, "seed")),
-              .stream = static_cast<uint64_t>(get<int64_t>(record, "stream")),
-              .position = static_cast<uint64_t>(get<int64_t>(record, "position"))});
+Rng rng_from(const Record& record, const std::string& source) {
+  const auto number = [&](const char* name) {
+    return static_cast<uint64_t>(get<int64_t>(record, name, source));
+  };
+  return Rng({.seed = number("seed"), .stream = number("stream"), .position = number("position")});
 }
 
 void TrainingState::add(const std::string& name, Save save, Load load) {
@@ -125,7 +137,9 @@ void TrainingState::add(const std::string& name, optim::Optimizer& optimizer) {
 void TrainingState::add(const std::string& name, Rng& rng) {
   add(
       name, [&rng] { return Part{.numbers = record_of(rng)}; },
-      [&rng](const Part& part, const std::string&) { rng = rng_from(part.numbers); });
+      [&rng](const Part& part, const std::string& source) {
+        rng = rng_from(part.numbers, source);
+      });
 }
 
 void TrainingState::add(const std::string& name, const std::vector<Rule>& rules) {
@@ -160,37 +174,35 @@ void TrainingState::save(const std::string& path) const {
     numbers[entry.name] = to_json(part.numbers);
   }
   numbers[kChecksum] = checksum(tensors, numbers);
-  nn::save_safetensors(path, tensors, numbers);
+  nn::save_safetensors(path, tensors, numbers, nn::Links::refuse);
 }
 
 void TrainingState::load(const nn::SafetensorsFile& file, const std::string& source) const {
   std::map<std::string, Part> parts;
   for (const auto& [name, numbers] : file.metadata) {
-    parts[name].numbers = record_from_json(numbers, source);
+    parts[name].numbers = record_from_json(numbers, source, kMaxValues);
   }
   for (const auto& [name, tensor] : file.tensors) {
     const size_t dot = name.find('.');
     parts[name.substr(0, dot)].tensors[name.substr(dot + 1)] = tensor;
   }
-  const auto names = [](const auto& range, const auto& name_of) {
-    std::string text;
-    for (const auto& item : range) text += (text.empty() ? "" : " ") + name_of(item);
-    return text;
-  };
-  std::map<std::string, const Entry*> ours;
-  for (const Entry& entry : entries_) ours[entry.name] = &entry;
-  const auto key = [](const auto& item) { return item.first; };
-  if (names(parts, key) != names(ours, key)) {
-    throw std::runtime_error(concat_message(source, ": expected a checkpoint of ", names(ours, key),
-                                            ", found one of ", names(parts, key)));
+  std::set<std::string> ours, theirs;
+  for (const Entry& entry : entries_) ours.insert(entry.name);
+  for (const auto& [name, part] : parts) theirs.insert(name);
+  // In the order they were added: a run first, which knows best why the others would not fit.
+  for (const Entry& entry : entries_) {
+    if (theirs.contains(entry.name)) entry.load(parts[entry.name], source);
   }
-  for (const auto& [name, entry] : ours) entry->load(parts[name], source);
+  if (ours == theirs) return;
+  const auto listed = [](const std::set<std::string>& names) {
+    return joined({names.begin(), names.end()});
+  };
+  throw std::runtime_error(concat_message(source, ": expected a checkpoint of ", listed(ours),
+                                          ", found one of ", listed(theirs)));
 }
 
 void save_checkpoint(const std::string& run_directory, const TrainingState& state, int64_t step) {
-  const std::string digits = std::to_string(step);
-  const std::string padding(digits.size() < 9 ? 9 - digits.size() : 0, '0');
-  state.save(checkpoint_path(run_directory, "step_" + padding + digits));
+  state.save(checkpoint_path(run_directory, checkpoint_name(step)));
   int64_t before = 0;
   for (const auto& [number, path] : checkpoints_in(run_directory)) {
     if (number == step || (number < step && before++ == 0)) continue;
@@ -208,6 +220,7 @@ bool has_checkpoint(const std::string& run_directory) {
 }
 
 void load_checkpoint(const std::string& run_directory, const TrainingState& state) {
+  if (has_checkpoint(run_directory)) make_own_directory(folder_of(run_directory));
   for (const auto& [step, path] : checkpoints_in(run_directory)) {
     std::optional<nn::SafetensorsFile> file;
     try {

@@ -61,9 +61,11 @@ class TrainingState {
 
 /// A generator's position as a Record, and back.
 Record record_of(const Rng& rng);
-Rng rng_from(const Record& record);
+/// `source` is the name of the file, for messages.
+Rng rng_from(const Record& record, const std::string& source);
 
-/// Writes RUN/checkpoints/step_<step>.safetensors and keeps the one before it, no other.
+/// Writes RUN/checkpoints/step_<step>.safetensors and keeps the one before it, no other. Throws
+/// std::runtime_error when that is impossible, or RUN/checkpoints is a symbolic link.
 void save_checkpoint(const std::string& run_directory, const TrainingState& state, int64_t step);
 /// Replaces RUN/checkpoints/best.safetensors.
 void save_best_checkpoint(const std::string& run_directory, const TrainingState& state);

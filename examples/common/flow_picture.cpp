@@ -73,9 +73,9 @@ std::string head(const std::string& name, size_t rows, size_t columns, double ri
                           {"blue: particles; arrows: their move, -epsilon f'(z)", "#0072B2"},
                           {"orange frames: mu_(k+1), the law nearest to them", "#D55E00"}};
   for (size_t i = 0; i < std::size(key); ++i) {
-    text +=
-        concat_message("set label ", i + 1, " \"", key[i][0], "\" at char 11, screen 1 offset 0,",
-                       -1.0 - static_cast<double>(i), " tc rgb '", key[i][1], "'\n");
+    text += concat_message("set label ", i + 1, " ", gnuplot_text(key[i][0]),
+                           " at char 11, screen 1 offset 0,", -1.0 - static_cast<double>(i),
+                           " tc rgb '", key[i][1], "'\n");
   }
   return text;
 }
@@ -83,12 +83,16 @@ std::string head(const std::string& name, size_t rows, size_t columns, double ri
 /// The panel of step k: `row` is the flow's distance.
 std::string panel(const std::string& name, const std::string& row, size_t k, const FlowStep& step,
                   const FlowResults& results) {
-  const std::string data = concat_message("'", name, ".csv' skip 1 using (stringcolumn(1) eq '",
-                                          row, "' && $2 == ", k, " ? ");
+  const std::string data =
+      concat_message(gnuplot_text(name + ".csv"), " skip 1 using (stringcolumn(1) eq ",
+                     gnuplot_text(row), " && $2 == ", k, " ? ");
   return concat_message(
-      "set title 'k = ", k - 1, ":  ", results.parameter, "  ", fixed(step.theta.item()), "  to  ",
-      fixed(step.next.item()), "'\nset ylabel \"", k == 1 ? "by " + row + "\\nprobability" : "",
-      "\"\nset xlabel '", results.family == Family::bernoulli ? "value of the bit" : "count",
+      "set title ",
+      gnuplot_text(concat_message("k = ", k - 1, ":  ", results.parameter, "  ",
+                                  fixed(step.theta.item()), "  to  ", fixed(step.next.item()))),
+      "\nset ylabel ",
+      k == 1 ? gnuplot_text("by " + row) + " . \"\\n\" . 'probability'" : gnuplot_text(""),
+      "\nset xlabel '", results.family == Family::bernoulli ? "value of the bit" : "count",
       "'\nplot ", data, "$3 : NaN):4 with boxes fs solid noborder lc rgb '#d0d0d0', \\\n     ",
       data, "$3 : NaN):7 with boxes fs empty border rgb '#D55E00' lw 2 lc rgb '#D55E00', \\\n     ",
       data, "$6 : NaN):5 with impulses lw 3 lc rgb '#0072B2', \\\n     ", data,
@@ -116,16 +120,8 @@ bool save_strip(const std::string& directory, const FlowResults& results) {
     }
   }
   write_file(directory + "/strip.csv", table);
-  write_file(directory + "/strip.gp",
-             head(name, results.flows.size(), columns, right, top) + panels);
-  const int code = run_command({"gnuplot", "strip.gp"}, directory);
-  if (code != 0) {
-    std::cerr << "note: no picture of " << directory << "/strip: gnuplot "
-              << (code < 0 ? "not installed; hint: apt-get install gnuplot-nox"
-                           : "ended with exit code " + std::to_string(code))
-              << "\n";
-  }
-  return code == 0;
+  return save_gnuplot(directory + "/strip",
+                      head(name, results.flows.size(), columns, right, top) + panels);
 }
 
 /// Where the paths end rather than where they begin, for there they differ.

@@ -6,6 +6,7 @@
 #include "examples/common/pictures.h"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <filesystem>
@@ -56,26 +57,25 @@ std::string csv(const Tensor& images) {
   return text;
 }
 
-/// Text as a gnuplot string: in single quotes only the quote itself is special, and is doubled.
-std::string quoted(const std::string& text) {
-  std::string result = "'";
-  for (const char c : text) result += c == '\'' ? "''" : std::string(1, c);
-  return result + "'";
+/// The line that a script ends up at when it is run by hand; our gnuplot writes to us.
+std::string output_line(const std::string& name) {
+  return "set output " + gnuplot_text(name + ".png") + "\n";
 }
 
-/// What all pictures by gnuplot have in common.
+/// What all curves and points have in common.
 std::string gnuplot_head(const std::string& name, int64_t width, int64_t height) {
   return concat_message(
       "# Draws ", name, ".png from ", name, ".csv; run it in this folder: gnuplot ", name, ".gp\n",
       "set terminal pngcairo size ", width, ",", height,
-      " noenhanced font 'DejaVu Sans,12' background 'white'\n", "set output ",
-      quoted(name + ".png"), "\nset datafile separator ','\n",
+      " noenhanced font 'DejaVu Sans,12' background 'white'\n", output_line(name),
+      "set datafile separator ','\n",
       "set border 3 lc rgb '#888888'\nset rmargin 4\nset tics nomirror out textcolor rgb "
       "'#444444'\nset grid lt 1 lw 1 lc rgb '#e4e4e4'\n");
 }
 
 std::string gnuplot_labels(const std::string& x_label, const std::string& y_label) {
-  return concat_message("set xlabel ", quoted(x_label), "\nset ylabel ", quoted(y_label), "\n");
+  return concat_message("set xlabel ", gnuplot_text(x_label), "\nset ylabel ",
+                        gnuplot_text(y_label), "\n");
 }
 
 /// The columns of a picture's table: x, then each curve once, with its band beside it.
@@ -107,7 +107,7 @@ std::string gnuplot_commands(const std::string& name, const Plot& plot, const Re
   const auto column = [&](const std::string& curve) {  // counted from 1, as gnuplot does
     return std::ranges::find(row, curve, &Field::name) - row.begin() + 1;
   };
-  const std::string data = quoted(name + ".csv") + " skip 1 using 1:";
+  const std::string data = gnuplot_text(name + ".csv") + " skip 1 using 1:";
 
   std::vector<std::string> parts;
   for (size_t i = 0; i < plot.curves.size(); ++i) {
@@ -119,13 +119,13 @@ std::string gnuplot_commands(const std::string& name, const Plot& plot, const Re
   }
   if (plot.level) {
     parts.push_back(concat_message(*plot.level, " with lines dt 2 lw 1.5 lc rgb '#444444' title ",
-                                   quoted(plot.level_name)));
+                                   gnuplot_text(plot.level_name)));
   }
   const char* style = plot.x.size() <= 40 ? "linespoints" : "lines";
   for (size_t i = 0; i < plot.curves.size(); ++i) {
     const std::string& curve = plot.curves[i].name;
     parts.push_back(concat_message(data, column(curve), " with ", style, " lw 2 pt 7 ps 0.7",
-                                   colour(i), " title ", quoted(curve)));
+                                   colour(i), " title ", gnuplot_text(curve)));
   }
   std::string blocks;
   for (const Plot::Mark& mark : plot.marks) {
@@ -135,14 +135,14 @@ std::string gnuplot_commands(const std::string& name, const Plot& plot, const Re
   }
   if (!plot.marks.empty()) {
     parts.push_back("keyentry with yerrorbars lw 1.5 pt 7 ps 1 lc rgb '#444444' title " +
-                    quoted(plot.marks_name));
+                    gnuplot_text(plot.marks_name));
   }
 
   const auto [low, high] = std::minmax_element(plot.x.begin(), plot.x.end());
   const double widen = *low == *high ? 1 : 0;
   const Plot::Range x_range = plot.x_range.value_or(Plot::Range{*low - widen, *high + widen});
   std::string script = concat_message(
-      gnuplot_labels(plot.x_label, plot.y_label), "set title ", quoted(plot.title), "\n",
+      gnuplot_labels(plot.x_label, plot.y_label), "set title ", gnuplot_text(plot.title), "\n",
       "set offsets 0, 0, ", plot.y_range || plot.log_y ? "0, 0" : "graph 0.05, graph 0.05",
       "\nunset logscale", plot.log_x ? "\nset logscale x" : "",
       plot.log_y ? "\nset logscale y\nset format y '%g'" : "", "\nset xrange ", range_text(x_range),
@@ -151,20 +151,35 @@ std::string gnuplot_commands(const std::string& name, const Plot& plot, const Re
   return script + "\n";
 }
 
-/// Runs a drawing program beside its input; a note on standard error when that fails.
-bool draw(const std::string& stem, const std::vector<std::string>& command,
-          const std::string& package) {
-  const std::string directory = std::filesystem::path(stem).parent_path().string();
-  const int code = run_command(command, directory.empty() ? "." : directory);
-  if (code == 0) return true;
-  const std::string cause = code < 0 ? "not installed; hint: apt-get install " + package
-                                     : "ended with exit code " + std::to_string(code);
-  std::cerr << concat_message("note: no picture of ", stem, ": ", command[0], " ", cause, "\n");
-  return false;
+/// The name of a file as gnuplot and dot take it for nothing else.
+std::string file_name(const std::string& stem) {
+  std::string name = std::filesystem::path(stem).filename().string();
+  const auto in_words = [](unsigned char c) { return c >= ' ' && c != 127; };
+  const auto first = static_cast<unsigned char>(name.empty() ? '\0' : name[0]);
+  CHECK_ARG(std::ranges::all_of(name, in_words) &&
+                (std::isalnum(first) || first == '_' || first == '.' || first > 127),
+            "[pictures] expected a file name of printed characters that begins with a letter, "
+            "digit, dot or underscore, got '",
+            name, "'");
+  return name;
 }
 
-std::string file_name(const std::string& stem) {
-  return std::filesystem::path(stem).filename().string();
+/// Runs a drawing program in the folder of the picture; a note on standard error when that fails.
+/// It reads its input from us and writes to us, so that nobody can put other files in their place.
+bool draw(const std::string& stem, const std::vector<std::string>& command,
+          const std::string& input, const std::string& ending, const std::string& package) {
+  const std::string directory = std::filesystem::path(stem).parent_path().string();
+  std::string cause;
+  try {
+    const int code = run_filter(command, directory.empty() ? "." : directory, input, stem + ending);
+    if (code == 0) return true;
+    cause = code < 0 ? "not installed; hint: apt-get install " + package
+                     : "ended with exit code " + std::to_string(code);
+  } catch (const std::runtime_error& error) {
+    cause = concat_message("could not write: ", error.what());
+  }
+  std::cerr << concat_message("note: no picture of ", stem, ": ", command[0], " ", cause, "\n");
+  return false;
 }
 
 void check_plot(const std::string& stem, const Plot& plot) {
@@ -218,11 +233,29 @@ void save_image_grid(const std::string& stem, const Tensor& images, const ImageG
   write_file(stem + ".csv", csv(images));
 }
 
+std::string gnuplot_text(const std::string& text) {
+  std::string result = "'";  // in which only the quote itself is special, and is doubled
+  for (const char c : text) {
+    const bool control = static_cast<unsigned char>(c) < ' ' || c == 127;
+    result += c == '\'' ? "''" : std::string(1, control ? '?' : c);
+  }
+  return result + "'";
+}
+
+bool save_gnuplot(const std::string& stem, const std::string& script) {
+  write_file(stem + ".gp", script);
+  const std::string line = output_line(file_name(stem));
+  std::string ours = script;
+  if (const size_t at = ours.find(line); at != std::string::npos) ours.erase(at, line.size());
+  return draw(stem, {"gnuplot", "--default-settings"}, ours, ".png", "gnuplot-nox");
+}
+
 bool save_plot(const std::string& stem, const Plot& plot) { return save_plots(stem, {plot}, 1); }
 
 bool save_plots(const std::string& stem, const std::vector<Plot>& plots, int64_t columns) {
   CHECK_ARG(!plots.empty() && columns >= 1, "[save_plots] nothing to draw in ", stem);
   for (const Plot& plot : plots) check_plot(stem, plot);
+  const std::string name = file_name(stem);
   Record row = columns_of(plots);
   std::string table = csv_header(row) + "\n";
   for (size_t i = 0; i < plots[0].x.size(); ++i) {
@@ -239,7 +272,6 @@ bool save_plots(const std::string& stem, const std::vector<Plot>& plots, int64_t
   }
   write_file(stem + ".csv", table);
 
-  const std::string name = file_name(stem);
   const auto count = static_cast<int64_t>(plots.size());
   const int64_t wide = std::min(columns, count), rows = (count + columns - 1) / columns;
   const bool small = wide > 2;
@@ -249,13 +281,12 @@ bool save_plots(const std::string& stem, const std::vector<Plot>& plots, int64_t
   script += "set key outside top center horizontal Left reverse samplen 2\n";
   if (count > 1) script += concat_message("set multiplot layout ", rows, ",", wide, "\n");
   for (const Plot& plot : plots) script += gnuplot_commands(name, plot, row);
-  write_file(stem + ".gp", script);
-  return draw(stem, {"gnuplot", name + ".gp"}, "gnuplot-nox");
+  return save_gnuplot(stem, script);
 }
 
 bool save_scatter(const std::string& stem, Scatter scatter) {
   CHECK_ARG(!scatter.points.empty(), "[save_scatter] nothing to draw in ", stem);
-  const std::string name = file_name(stem), data = quoted(name + ".csv") + " skip 1 ";
+  const std::string name = file_name(stem), data = gnuplot_text(name + ".csv") + " skip 1 ";
   std::string table =
       csv_header({{"name", ""}, {scatter.x_label, 0.0}, {scatter.y_label, 0.0}}) + "\n";
   std::ranges::stable_sort(scatter.points, std::greater(), &Scatter::Point::y);
@@ -272,14 +303,12 @@ bool save_scatter(const std::string& stem, Scatter scatter) {
                             "every 2::1 using 2:3:1 with labels left offset 0.8,-0.4"}) {
     script += ", \\\n     " + data + place;  // so that labels of neighbours part
   }
-  write_file(stem + ".gp", script + "\n");
-  return draw(stem, {"gnuplot", name + ".gp"}, "gnuplot-nox");
+  return save_gnuplot(stem, script + "\n");
 }
 
 bool save_graph(const std::string& stem, const std::string& dot) {
   write_file(stem + ".dot", dot);
-  const std::string name = file_name(stem);
-  return draw(stem, {"dot", "-Tsvg", "-o", name + ".svg", name + ".dot"}, "graphviz");
+  return draw(stem, {"dot", "-Tsvg"}, dot, ".svg", "graphviz");
 }
 
 }  // namespace stflow

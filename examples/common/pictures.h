@@ -2,7 +2,8 @@
 //
 // Image grids are written through stb_image_write. Curves are drawn by gnuplot and graphs by
 // Graphviz's dot: both are programs that may be missing, and then the input files and a note on
-// standard error are what remains, for a picture is never worth a failed run.
+// standard error are what remains, for a picture is never worth a failed run. A gnuplot script can
+// run commands, so no text gets into one but through gnuplot_text().
 #pragma once
 
 #include <optional>
@@ -54,7 +55,9 @@ struct Plot {
   bool log_x = false, log_y = false;                // logarithmic axes
 };
 /// Writes STEM.csv, the gnuplot script STEM.gp, and STEM.png. Returns false, after a note on
-/// standard error, when gnuplot is missing or fails.
+/// standard error, when gnuplot is missing or fails. All stems: throws std::invalid_argument when
+/// the name of the file does not begin with a letter, digit, dot or underscore, or has control
+/// characters, for gnuplot takes such names for commands.
 bool save_plot(const std::string& stem, const Plot& plot);
 /// Several plots with the same x in one picture, `columns` of them side by side. Curves of one name
 /// are one column of STEM.csv, so they must be the same numbers.
@@ -71,6 +74,12 @@ struct Scatter {
 };
 /// Writes the same files as save_plot, the highest point first, and returns the same.
 bool save_scatter(const std::string& stem, Scatter scatter);
+
+/// Text as a gnuplot string, whatever is in it: control characters become question marks.
+std::string gnuplot_text(const std::string& text);
+/// Writes a script, which has the line "set output 'NAME.png'", to STEM.gp, and what it draws to
+/// STEM.png. Returns what save_plot returns.
+bool save_gnuplot(const std::string& stem, const std::string& script);
 
 /// Writes a graph in the dot language to STEM.dot and its drawing to STEM.svg. Returns false, after
 /// a note on standard error, when dot is missing or fails.

@@ -4,21 +4,27 @@
 // path that is not UTF-8 is written with replacement characters rather than not at all.
 #include "examples/common/record.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <sstream>
 #include <stdexcept>
 #include <type_traits>
 
+#include "nn/binary_file.h"
+#include "nn/json_reader.h"
 #include "tensor/check.h"
 
 namespace stflow {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+constexpr int kMaxDepth = 8;               // {"a":{"b":1}} has 2
+constexpr size_t kMaxMembers = 1000;       // they are searched one after another
+constexpr size_t kMaxFileSize = 64 << 20;  // bytes
 
 Json json_of(const Record& record) {
   Json object = Json::object();
@@ -62,6 +68,10 @@ Record record_of(const Json& json, const std::string& source) {
   }
   Record record;
   for (const auto& [name, value] : json.items()) {
+    if (value.is_number_unsigned() && value.get<uint64_t>() > uint64_t{INT64_MAX}) {
+      throw std::runtime_error(concat_message(source, ": '", name, "': ", value.dump(),
+                                              " does not fit a whole number of 64 bits"));
+    }
     record.push_back({name, value_of(value, source)});
   }
   return record;
@@ -98,21 +108,41 @@ std::string to_json(const Record& record, int indent) {
   return json_of(record).dump(indent, ' ', false, Json::error_handler_t::replace);
 }
 
-Record record_from_json(const std::string& text, const std::string& source) {
-  Json json;
-  try {
-    json = Json::parse(text);
-  } catch (const Json::parse_error& error) {
-    if (error.byte > text.size()) throw std::runtime_error(source + ": not JSON: ends too early");
-    throw std::runtime_error(concat_message(source, ": not JSON (byte ", error.byte, " of ",
-                                            text.size(), " is where it breaks)"));
-  }
-  return record_of(json, source);
+Record record_from_json(const std::string& text, const std::string& source, size_t max_values) {
+  const nn::JsonLimits limits{.depth = kMaxDepth, .values = max_values, .members = kMaxMembers};
+  return record_of(nn::read_json<Json>(text, limits, source), source);
+}
+
+Record read_record(const std::string& path) {
+  return record_from_json(nn::read_file(path, kMaxFileSize), path);
 }
 
 double as_number(const Value& value) {
   if (const int64_t* whole = std::get_if<int64_t>(&value)) return static_cast<double>(*whole);
-  return std::get<double>(value);
+  if (const double* real_number = std::get_if<double>(&value)) return *real_number;
+  throw std::runtime_error("expected a number, found '" + text_of(value) + "'");
+}
+
+void check_rows(const std::vector<Record>& rows, const std::vector<std::string>& names,
+                const std::string& source) {
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const Record& row = rows[i];
+    if (!std::ranges::equal(row, names, {}, &Field::name)) {
+      Record expected;
+      for (const std::string& name : names) expected.push_back({name, 0.0});
+      throw std::runtime_error(concat_message(source, ": expected the columns ",
+                                              csv_header(expected), " in row ", i + 1, ", found ",
+                                              csv_header(row)));
+    }
+    for (const Field& field : row) {
+      if (std::holds_alternative<int64_t>(field.value) ||
+          std::holds_alternative<double>(field.value))
+        continue;
+      throw std::runtime_error(concat_message(source, ": expected a number as '", field.name,
+                                              "' in row ", i + 1, ", found ",
+                                              text_of(field.value)));
+    }
+  }
 }
 
 std::string text_of(const Value& value) {

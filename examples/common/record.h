@@ -24,13 +24,15 @@ struct Field {
 
 /// The value of that name, or nullptr.
 const Value* find_value(const Record& record, const std::string& name);
-/// The value of that name. Throws std::runtime_error, naming it, when it is missing or no T.
+/// The value of that name. Throws std::runtime_error, naming it and `source` (a path, or nothing),
+/// when it is missing or no T.
 template <typename T>
-const T& get(const Record& record, const std::string& name) {
+const T& get(const Record& record, const std::string& name, const std::string& source = "") {
   const Value* value = find_value(record, name);
   const T* found = value ? std::get_if<T>(value) : nullptr;
   if (!found) {
     throw std::runtime_error(
+        (source.empty() ? "" : source + ": ") +
         (value ? "another kind of value than expected is named '" : "there is no value named '") +
         name + "'");
   }
@@ -43,11 +45,20 @@ void set_value(Record& record, const std::string& name, const Value& value);
 /// number that is not finite becomes null: JSON has no other word for it, and null is read as NaN.
 std::string to_json(const Record& record, int indent = -1);
 /// Reads a JSON object. Throws std::runtime_error that begins with `source` (a path) when the text
-/// is no object, or holds a list of anything but objects.
-Record record_from_json(const std::string& text, const std::string& source);
+/// is no object, holds a list of anything but objects or a whole number beyond 64 bits, has a name
+/// twice, is nested more than 8 deep, or has more than `max_values` values.
+Record record_from_json(const std::string& text, const std::string& source,
+                        size_t max_values = 1'000'000);
+/// The same for a file.
+Record read_record(const std::string& path);
 
-/// A whole or real number. Throws std::bad_variant_access for anything else.
+/// A whole or real number. Throws std::runtime_error for anything else.
 double as_number(const Value& value);
+
+/// Throws std::runtime_error that begins with `source` unless every row has numbers under these
+/// names, in this order, and nothing else.
+void check_rows(const std::vector<Record>& rows, const std::vector<std::string>& names,
+                const std::string& source);
 
 /// One value for people: numbers with six significant digits, truth as yes/no, NaN (not
 /// measured) as a dash.

@@ -51,28 +51,6 @@ std::string table(const Record& record) {
   return text;
 }
 
-/// The rows as the two logs of a run.
-void write_metrics(const Run& run, const std::vector<Record>& rows) {
-  std::string lines;
-  for (const Record& row : rows) lines += to_json(row) + "\n";
-  write_file(run.path("metrics.jsonl"), lines);
-  write_file(run.path("metrics.csv"), rows.empty() ? "" : csv_table(rows));
-}
-
-/// Lets a summary stand for the epochs that there are until the resumed run writes another; without
-/// it their results would be gone if that run came to nothing. Removes one that was cut off.
-void mark_interrupted(const std::string& summary) {
-  Record results;
-  try {
-    results = record_from_json(read_file(summary), summary);
-  } catch (const std::runtime_error&) {
-    std::filesystem::remove(summary);
-    return;
-  }
-  set_value(results, "interrupted", true);
-  write_file(summary, to_json(results, 2) + "\n");
-}
-
 /// Path and hash of every file the data came from, each once.
 std::vector<Record> sources_of(const std::vector<Dataset>& data) {
   std::vector<Record> files;
@@ -108,7 +86,9 @@ Run::Run(const Options& options, const CommonOptions& common, const std::vector<
   resume_command_ = options.resume_command(directory_);
   state.add(
       "run", [this] { return bookkeeping(); },
-      [this](const TrainingState::Part& part, const std::string&) { load_bookkeeping(part); });
+      [this](const TrainingState::Part& part, const std::string& source) {
+        load_bookkeeping(part, source);
+      });
 
   manifest_ = {
       {"program", options.program()}, {"version", kVersion},
@@ -136,104 +116,17 @@ Run::Run(const Options& options, const CommonOptions& common, const std::vector<
   }
 }
 
-/// Throws unless the run to be resumed had the same data and the same kind of number.
-void Run::check_manifest() const {
-  const std::string file = path("manifest.json");
-  const Record before = record_from_json(read_file(file), file);
-  const auto& was = get<std::string>(before, "real");
-  const auto& is = get<std::string>(manifest_, "real");
-  if (was != is) {
-    throw std::runtime_error(concat_message("--resume: the run in '", directory_,
-                                            "' computes with ", was, ", this program with ", is,
-                                            "; hint: make REAL=", was, " all"));
-  }
-  const auto& then = get<std::vector<Record>>(before, "data");
-  const auto& now = get<std::vector<Record>>(manifest_, "data");
-  for (size_t i = 0; i < std::max(then.size(), now.size()); ++i) {
-    const std::string none = "no such file";
-    const auto hash = [&](const auto& files) {
-      return i < files.size() ? get<std::string>(files[i], "sha256") : none;
-    };
-    if (hash(then) == hash(now)) continue;
-    throw std::runtime_error(concat_message(
-        get<std::string>((i < now.size() ? now : then)[i], "path"),
-        ": not the data of the run in '", directory_, "': expected sha256 ", hash(then), ", found ",
-        hash(now), "; hint: --data DIR says where to look first"));
-  }
-  for (const char* name : {"version", "compiler", "blas"}) {
-    const auto& other = get<std::string>(before, name);
-    if (other == get<std::string>(manifest_, name)) continue;
-    std::cerr << concat_message("warning: the run began with another ", name, ", ", other,
-                                ": its numbers may go on a little differently\n");
-  }
-}
-
-/// Takes up the run where its newest checkpoint left it; what was written later is made again.
-void Run::resume() {
-  load_checkpoint(directory_, state);
-  if (std::filesystem::exists(path("summary.json"))) mark_interrupted(path("summary.json"));
-  for (const std::string& folder : {directory_, path("checkpoints")}) {
-    for (const auto& file : std::filesystem::directory_iterator(folder)) {
-      if (file.path().extension() == ".tmp") std::filesystem::remove(file.path());
-    }
-  }
-  write_metrics(*this, rows_);
-  write_file(path("config.json"), to_json(config_, 2) + "\n");
-
-  const Record now = std::move(manifest_);
-  manifest_ = record_from_json(read_file(path("manifest.json")), path("manifest.json"));
-  std::erase_if(manifest_, [](const Field& field) { return field.name == "finished"; });
-  std::vector<Record> times;
-  if (find_value(manifest_, "resumed")) times = get<std::vector<Record>>(manifest_, "resumed");
-  times.push_back({{"at", get<std::string>(now, "started")},
-                   {"step", steps_},
-                   {"command_line", get<std::string>(now, "command_line")}});
-  set_value(manifest_, "resumed", times);
-  write_manifest();
-  const bool trained = first_epoch() > common_.epochs;
-  say(trained ? concat_message("the run has had its ", common_.epochs,
-                               " epochs, and only its end is made again; hint: more --epochs")
-              : concat_message("resumed after step ", steps_, ", in epoch ", first_epoch(), " of ",
-                               common_.epochs));
-}
-
-TrainingState::Part Run::bookkeeping() const {
-  const StepTimer::Sums time = timer_.sums();
-  return {.numbers = {{"steps", steps_},
-                      {"steps_in_epoch", steps_in_epoch_},
-                      {"examples", examples_},
-                      {"loss_sum", loss_sum_},
-                      {"evaluations", evaluations_},
-                      {"seconds", time.seconds},
-                      {"gemm_seconds", time.gemm_seconds},
-                      {"step_ms", time.median_ms},
-                      {"best", best_},
-                      {"rows", rows_}}};
-}
-
-void Run::load_bookkeeping(const TrainingState::Part& part) {
-  const Record& numbers = part.numbers;
-  steps_ = get<int64_t>(numbers, "steps");
-  steps_in_epoch_ = get<int64_t>(numbers, "steps_in_epoch");
-  examples_ = get<int64_t>(numbers, "examples");
-  loss_sum_ = get<double>(numbers, "loss_sum");
-  evaluations_ = get<int64_t>(numbers, "evaluations");
-  timer_.continue_from({.seconds = get<double>(numbers, "seconds"),
-                        .gemm_seconds = get<double>(numbers, "gemm_seconds"),
-                        .median_ms = get<double>(numbers, "step_ms"),
-                        .laps = steps_});
-  best_ = get<double>(numbers, "best");
-  rows_ = get<std::vector<Record>>(numbers, "rows");
-}
-
 void Run::save() {
   save_checkpoint(directory_, state, steps_);
   saved_ = true;
   pause();
 }
 
-void Run::start(int64_t steps_per_epoch) {
+void Run::start(int64_t steps_per_epoch, const std::vector<std::string>& columns,
+                const Record& more) {
   steps_per_epoch_ = steps_per_epoch;
+  columns_ = columns;
+  for (const Field& field : more) columns_.push_back(field.name);
   if (common_.resume.empty()) save();  // from its first step on a run can be resumed
   if (interrupted()) {
     say_how_to_resume();
@@ -293,7 +186,8 @@ void Run::epoch(const Record& results, double validation, const Record& more) {
   append_line(path("metrics.csv"), csv_row(numbers));
   append_line(path("metrics.jsonl"), to_json(numbers));
   if (state.has("model")) {
-    nn::save_safetensors(path("model.safetensors"), state.part("model").tensors);
+    nn::save_safetensors(path("model.safetensors"), state.part("model").tensors, {},
+                         nn::Links::refuse);
   }
   rows_.push_back(numbers);
   // An epoch that Ctrl-C has cut short is shown like another, but a resumed run makes it whole: its
@@ -319,7 +213,10 @@ void Run::epoch(const Record& results, double validation, const Record& more) {
 }
 
 double Run::last(const std::string& name) const {
-  return rows_.empty() ? std::nan("") : as_number(*find_value(rows_.back(), name));
+  if (rows_.empty()) return std::nan("");
+  const Value* value = find_value(rows_.back(), name);
+  CHECK_ARG(value, "[Run::last] no column '", name, "' in ", csv_header(rows_.back()));
+  return as_number(*value);
 }
 
 void Run::say(const std::string& text) {

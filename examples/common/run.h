@@ -6,7 +6,7 @@
 // writes and prints the results:
 //
 //     run.state.add("model", model);  // and optimiser, random numbers, ...
-//     run.start(loader.batches());
+//     run.start(loader.batches(), {"train_loss", ...});
 //     for (int64_t epoch = run.first_epoch(); epoch <= epochs && !interrupted(); ++epoch) {
 //       for (const Batch& batch : loader.epoch(epoch, run.steps_in_epoch())) {
 //         ...
@@ -54,9 +54,12 @@ class Run {
   TrainingState state;
 
   /// Training starts now, with this many steps an epoch: writes the first checkpoint, or with
-  /// --resume loads the newest one, and starts the clock and the progress bar. Ctrl-C while the
-  /// data was read ends the program here.
-  void start(int64_t steps_per_epoch);
+  /// --resume loads the newest one, and starts the clock and the progress bar. `columns` are the
+  /// names of what epoch() will get after the epoch, `more` has those of its `more`. Throws
+  /// std::runtime_error when a checkpoint has other columns, settings or data than this run. Ctrl-C
+  /// while the data was read ends the program here.
+  void start(int64_t steps_per_epoch, const std::vector<std::string>& columns,
+             const Record& more = {});
   /// The epoch to begin or to go on with, and how many of its steps are done.
   int64_t first_epoch() const { return static_cast<int64_t>(rows_.size()) + 1; }
   int64_t steps_in_epoch() const { return steps_in_epoch_; }
@@ -102,8 +105,10 @@ class Run {
 
  private:
   TrainingState::Part bookkeeping() const;
-  void load_bookkeeping(const TrainingState::Part& part);
+  void load_bookkeeping(const TrainingState::Part& part, const std::string& source);
+  void check_made_with(const Record& before, const std::string& source) const;
   void check_manifest() const;
+  void check_settings(const Record& before, const std::string& source) const;
   void resume();
   void save();
   void write_manifest() const;
@@ -116,7 +121,8 @@ class Run {
   std::shared_ptr<int> lock_;
   std::unique_ptr<Progress> progress_;
   StepTimer timer_;
-  std::vector<Record> rows_;  // one an epoch
+  std::vector<Record> rows_;          // one an epoch
+  std::vector<std::string> columns_;  // of these, but for the first and what epoch() adds
   int64_t steps_per_epoch_ = 0, steps_ = 0, steps_in_epoch_ = 0;
   int64_t examples_ = 0;        // of this epoch, so far
   int64_t evaluations_ = 0;     // of the cost, since training began

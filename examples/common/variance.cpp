@@ -35,15 +35,30 @@ VarianceLog::VarianceLog(const VarianceOptions& options, const CommonOptions& co
       [this] {
         return TrainingState::Part{.numbers = {{"rng", record_of(rng_)}, {"rows", rows_}}};
       },
-      [this](const TrainingState::Part& part, const std::string&) { load(part); });
+      [this](const TrainingState::Part& part, const std::string& source) { load(part, source); });
 }
 
-void VarianceLog::load(const TrainingState::Part& part) {
-  rng_ = rng_from(get<Record>(part.numbers, "rng"));
-  rows_ = get<std::vector<Record>>(part.numbers, "rows");
+void VarianceLog::load(const TrainingState::Part& part, const std::string& source) {
+  rng_ = rng_from(get<Record>(part.numbers, "rng", source), source);
+  rows_ = get<std::vector<Record>>(part.numbers, "rows", source);
+  check_rows(rows_, columns(), source);
   if (options_.every > 0) {
     write_file(run_.path("variance.csv"), rows_.empty() ? "" : csv_table(rows_));
   }
+}
+
+bool VarianceLog::measures_plain() const {
+  return std::ranges::any_of(rules_, has_relaxed_control_variate);
+}
+
+std::vector<std::string> VarianceLog::columns() const {
+  std::vector<std::string> names{"step"};
+  for (const Part& part : parts_) {
+    names.push_back(part.name + "_variance");
+    names.push_back(part.name + "_mean_norm");
+    if (measures_plain()) names.push_back(part.name + "_variance_plain");
+  }
+  return names;
 }
 
 /// Of each part, summed over its parameters.
@@ -71,7 +86,7 @@ void VarianceLog::step() {
   const Rng before = rng_;
   const std::vector<GradientMoments> moments = measure();
   std::vector<GradientMoments> plain;
-  if (std::ranges::any_of(rules_, has_relaxed_control_variate)) {
+  if (measures_plain()) {
     const std::vector<Rule> used = std::exchange(rules_, std::vector(rules_.size(), reinforce()));
     const Rng after = std::exchange(rng_, before);
     plain = measure();
@@ -79,14 +94,14 @@ void VarianceLog::step() {
     rng_ = after;
   }
 
-  Record row{{"step", run_.steps()}};
+  std::vector<Value> numbers{run_.steps()};
   for (size_t i = 0; i < parts_.size(); ++i) {
-    row.push_back({parts_[i].name + "_variance", moments[i].trace_variance});
-    row.push_back({parts_[i].name + "_mean_norm", std::sqrt(moments[i].squared_mean)});
-    if (!plain.empty()) {
-      row.push_back({parts_[i].name + "_variance_plain", plain[i].trace_variance});
-    }
+    numbers.emplace_back(moments[i].trace_variance);
+    numbers.emplace_back(std::sqrt(moments[i].squared_mean));
+    if (!plain.empty()) numbers.emplace_back(plain[i].trace_variance);
   }
+  Record row;
+  for (const std::string& name : columns()) row.push_back({name, numbers.at(row.size())});
   const std::string path = run_.path("variance.csv");
   if (rows_.empty()) append_line(path, csv_header(row));
   append_line(path, csv_row(row));

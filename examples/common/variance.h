@@ -47,7 +47,9 @@ class VarianceLog {
 
  private:
   std::vector<GradientMoments> measure();
-  void load(const TrainingState::Part& part);
+  bool measures_plain() const;
+  std::vector<std::string> columns() const;
+  void load(const TrainingState::Part& part, const std::string& source);
 
   VarianceOptions options_;
   Run& run_;
