@@ -86,8 +86,8 @@ Var linear(const Var& x, const Var& weight, const Var& bias = {});
 /// sum_j x_j a_j - softplus(a_j), with a = logits. Differentiable in both; x may lie outside {0,1}.
 /// An infinite logit is a certain bit: 0 where x_j is that bit, else -inf; x_j gets no gradient.
 Var bernoulli_log_prob(const Var& logits, const Var& x);
-/// sum_k x_k log_softmax(logits)_k, with x one-hot or relaxed. [...,K] -> [...] A logit of -inf is a
-/// category that cannot be: it adds nothing where x_k is 0, and log 0 where it is not.
+/// sum_k x_k log_softmax(logits)_k, with x one-hot or relaxed. [...,K] -> [...] A logit of -inf is
+/// a category that cannot be: it adds nothing where x_k is 0, and log 0 where it is not.
 Var categorical_log_prob(const Var& logits, const Var& x);
 /// sum_j x_j r_j - e^{r_j} - log Gamma(x_j + 1), with r = log rate.
 Var poisson_log_prob(const Var& log_rate, const Var& x);
