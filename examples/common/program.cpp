@@ -10,9 +10,12 @@
 #include <algorithm>
 #include <atomic>
 #include <csignal>
+#include <filesystem>
 #include <iostream>
 #include <new>
 #include <numeric>
+
+#include "tensor/check.h"
 
 namespace stflow {
 namespace {
@@ -94,6 +97,9 @@ int run_main(int argc, char** argv, const std::function<void(int, char**)>& body
     return report(3, error.what());
   } catch (const std::bad_alloc&) {
     return report(1, "out of memory; hint: a smaller --batch-size");
+  } catch (const std::filesystem::filesystem_error& error) {
+    return report(1, concat_message("cannot access '", error.path1().string(),
+                                    "': ", error.code().message()));
   } catch (const std::exception& error) {
     return report(1, error.what());
   }
