@@ -96,7 +96,8 @@ again() {  # PROGRAM: goes on, or begins anew where nothing was there to go on f
   elif [ ! -d run ] || rmdir run 2> /dev/null; then
     start vae
   else
-    start vae other
+    timeout 60 "$build/bernoulli_vae" --resume run > /dev/null 2> refused
+    [ $? = 1 ] && grep -q '^error: .*run' refused && start vae other || { cat refused >&2; false; }
   fi > out 2> again || echo "it does not go on: $(cat again)"
 }
 export -f try judge again start spoilt results
