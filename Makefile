@@ -93,11 +93,11 @@ say = @$(if $(V),:,printf '  %-5s %s\n' '$(1)' '$(2)')
 # The targets for users build in a make of their own, with all processors unless the caller chose a
 # -j. They run one after another, so that no two of these write the same file.
 SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
-ifneq ($(filter demo test bench bench-scaling bench-instructions figures table2 smoke asan tsan faults fuzz,$(MAKECMDGOALS)),)
+ifneq ($(filter demo test test-long bench bench-scaling bench-instructions figures table2 smoke asan tsan faults fuzz,$(MAKECMDGOALS)),)
 .NOTPARALLEL:
 endif
 
-.PHONY: help all demo test deps bench bench-deps bench-instructions bench-scaling figures table2 mnist smoke asan tsan faults fuzz fuzzers headers \
+.PHONY: help all demo test test-long deps bench bench-deps bench-instructions bench-scaling figures table2 mnist smoke asan tsan faults fuzz fuzzers headers \
   layers format format-check tidy install uninstall clean tests FORCE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
@@ -124,6 +124,10 @@ test: ## install what is missing, then run every test, in float and in double
 	+@$(SUBMAKE) REAL=float CONFIG= all tests
 	+@$(SUBMAKE) REAL=double CONFIG=double tests
 	@MAKE='$(MAKE_COMMAND)' CXX='$(CXX)' tests/run.sh all '$(BUILD)'
+
+test-long: ## what takes longer: runs killed and resumed, again and again
+	+@$(SUBMAKE) REAL=float CONFIG= all
+	@tests/run.sh long '$(BUILD)'
 
 deps: ## install the packages that are missing (apt-get)
 	@CXX='$(CXX)' .ci/deps.sh all

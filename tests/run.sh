@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # run.sh all BUILD    - every test of `make test`, which has built before: the suite in float and
 #                       double, an installed copy, the code in README.md, command lines (cli.sh).
+# run.sh long BUILD   - what takes longer: runs that are killed and resumed, again and again.
 # run.sh suite DIR... - these suites alone.
 # run.sh tsan DIR     - the suite of a build for the thread sanitizer, and a race that it must find.
 # Run from the project root. The last line is "N passed, N failed"; the exit code is 1 if any failed.
@@ -45,12 +46,20 @@ suite() {  # DIR
   add "$status" ${counts:-0 0} "$1/tests"
 }
 
-cli() {  # BUILD
+# Command lines wait a good deal, so they run beside the rest; what they say comes at the end. env: what a script
+# starts with & would not know Ctrl-C.
+cli_started() {  # BUILD
+  env --default-signal=INT,QUIT tests/cli.sh "$1" > "$scratch/cli" 2>&1 &
+  cli=$!
+}
+
+cli_ended() {
   local status
   echo "== command lines"
-  tests/cli.sh "$1" 2>&1 | tee "$scratch/log"
-  status=${PIPESTATUS[0]}
-  add "$status" "$(grep -c '^ok ' "$scratch/log")" "$(grep -c '^FAIL ' "$scratch/log")" tests/cli.sh
+  wait "$cli"
+  status=$?
+  cat "$scratch/cli"
+  add "$status" "$(grep -c '^ok ' "$scratch/cli")" "$(grep -c '^FAIL ' "$scratch/cli")" tests/cli.sh
 }
 
 # Builds a program as a user of an installed stflow does, and runs it in an empty folder.
@@ -108,6 +117,14 @@ planted_race() {  # DIR
 
 case $1 in
   suite) for dir in "${@:2}"; do suite "$dir"; done ;;
+  long)
+    for options in '--rule rebar --binarize dynamic' '--rule relax --arch two-layer' \
+        '--rule reinforce-net --arch nonlinear'; do
+      # shellcheck disable=SC2086
+      tests/kill_resume.sh "$2" 4 1 --limit 600 --epochs 3 --track-variance 5 $options
+      result $? "kill -9, again and again: $options"
+    done
+    ;;
   tsan)
     # Memory that OpenMP's and BLAS's libraries touch is theirs; what threads do with it in between, archer says.
     export TSAN_OPTIONS=ignore_noninstrumented_modules=1
@@ -115,11 +132,12 @@ case $1 in
     planted_race "$2"
     ;;
   all)
+    cli_started "$2"
     suite "$2"
     suite "$2/double"
     installed "$2" float
     installed "$2" double
-    [ ! -f tests/cli.sh ] || cli "$2"
+    cli_ended
     ;;
 esac
 echo "$passed passed, $failed failed"
