@@ -46,6 +46,7 @@ void draw_pixels(const uint8_t* grey, int64_t count, uint64_t seed, uint64_t str
 Dataset binarize(const Dataset& dataset, Binarize mode) {
   CHECK_ARG(dataset.binarization == Binarize::none, "[binarize] '", dataset.name,
             "' is binarised already (", to_string(dataset.binarization), ")");
+  check_dataset(dataset, "binarize");
   Dataset result = dataset;
   result.binarization = mode;
   if (mode == Binarize::none || mode == Binarize::dynamic) return result;

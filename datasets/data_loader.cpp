@@ -35,6 +35,7 @@ DataLoader::DataLoader(Dataset dataset, const DataLoaderOptions& options)
     : dataset_(std::move(dataset)), options_(options) {
   CHECK_ARG(options_.batch_size >= 1, "[DataLoader] batch size must be at least 1, got ",
             options_.batch_size);
+  if (!dataset_.rows.empty()) check_dataset(dataset_, "DataLoader");
   CHECK_ARG(batches() >= 1, "[DataLoader] no batch: dataset '", dataset_.name, "' has ",
             dataset_.size(), " images, batch size is ", options_.batch_size,
             options_.drop_last ? " and the last partial batch is dropped" : "");

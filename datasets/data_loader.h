@@ -33,7 +33,7 @@ struct DataLoaderOptions {
 
 class DataLoader {
  public:
-  /// Throws unless batch_size >= 1 and there is at least one batch.
+  /// Throws unless batch_size >= 1 and there is at least one batch, and like check_dataset.
   explicit DataLoader(Dataset dataset, const DataLoaderOptions& options = {});
 
   const Dataset& dataset() const { return dataset_; }

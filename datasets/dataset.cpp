@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <set>
 
 #include "datasets/noise.h"
 #include "tensor/check.h"
@@ -11,15 +12,39 @@
 
 namespace stflow {
 
+void check_dataset(const Dataset& dataset, const char* op) {
+  CHECK_ARG(dataset.pixels && dataset.labels, "[", op, "] dataset '", dataset.name,
+            "' has no pixels or no labels");
+  int64_t features = 1;
+  for (int64_t extent : {dataset.height, dataset.width, dataset.channels}) {
+    CHECK_ARG(extent >= 1 && !__builtin_mul_overflow(features, extent, &features), "[", op,
+              "] the extents of an image must be at least 1, and fit memory, got ", dataset.height,
+              "x", dataset.width, "x", dataset.channels);
+  }
+  const int64_t count = std::ssize(*dataset.labels), bytes = std::ssize(*dataset.pixels);
+  int64_t needed = 0;
+  CHECK_ARG(!__builtin_mul_overflow(features, count, &needed) && bytes == needed, "[", op, "] ",
+            count, " labels and images of ", features, " bytes need ", needed, " bytes, got ",
+            bytes);
+  std::set<std::string> names;
+  for (const std::string& name : dataset.class_names) {
+    CHECK_ARG(names.insert(name).second, "[", op, "] two classes are called '", name, "'");
+  }
+  for (int label : *dataset.labels) {
+    CHECK_ARG(0 <= label && label < dataset.classes(), "[", op, "] label ", label,
+              ", expected 0 to ", dataset.classes() - 1, ", one for each class name");
+  }
+  for (int64_t row : dataset.rows) {
+    CHECK_ARG(0 <= row && row < count, "[", op, "] image ", row, " of ", count);
+  }
+}
+
 Dataset make_dataset(Dataset description, std::vector<uint8_t> pixels, std::vector<int> labels) {
-  const int64_t count = static_cast<int64_t>(labels.size());
-  CHECK_ARG(static_cast<int64_t>(pixels.size()) == count * description.features(),
-            "[make_dataset] ", count, " labels and images of ", description.features(),
-            " bytes need ", count * description.features(), " bytes, got ", pixels.size());
   description.rows.resize(labels.size());
   std::iota(description.rows.begin(), description.rows.end(), 0);
   description.pixels = std::make_shared<const std::vector<uint8_t>>(std::move(pixels));
   description.labels = std::make_shared<const std::vector<int>>(std::move(labels));
+  check_dataset(description, "make_dataset");
   return description;
 }
 
@@ -45,7 +70,8 @@ Dataset Dataset::shuffled(uint64_t seed) const {
 }
 
 std::pair<Dataset, Dataset> split_last(const Dataset& dataset, double fraction) {
-  const int64_t last = std::llround(fraction * static_cast<double>(dataset.size()));
+  const bool part = 0 < fraction && fraction < 1;  // not a NaN either
+  const int64_t last = part ? std::llround(fraction * static_cast<double>(dataset.size())) : 0;
   CHECK_ARG(0 < last && last < dataset.size(), "[split_last] a fraction of ", fraction, " of ",
             dataset.size(), " images leaves ", dataset.size() - last, " and ", last,
             "; both parts need at least one");

@@ -39,6 +39,7 @@ struct Dataset {
   std::vector<int64_t> rows;                           // the images of this set
   Binarize binarization = Binarize::none;
   std::vector<DataSource> sources;
+  std::string passed_over = "";  // entries of a folder of images that are none, counted, in words
 
   int64_t size() const { return static_cast<int64_t>(rows.size()); }
   /// Numbers in one image: height * width * channels.
@@ -62,8 +63,11 @@ struct Dataset {
   Dataset shuffled(uint64_t seed) const;
 };
 
-/// A dataset of all images in `pixels`, in order. Throws unless the numbers of bytes and labels
-/// fit.
+/// Throws std::invalid_argument, with `op`, unless there are labels and as many images of at least
+/// one byte, classes have different names, labels are classes, and rows are images.
+void check_dataset(const Dataset& dataset, const char* op);
+
+/// A dataset of all images in `pixels`, in order. Throws like check_dataset.
 Dataset make_dataset(Dataset description, std::vector<uint8_t> pixels, std::vector<int> labels);
 
 /// Cuts off the end: {all but the last fraction, the last fraction}. The default gives the usual

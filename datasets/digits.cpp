@@ -151,6 +151,8 @@ void draw_digit(const Glyph& glyph, Noise noise, uint8_t* pixels) {
 
 Dataset generate_digits(int64_t count, uint64_t seed, Split split) {
   CHECK_ARG(count >= 0, "[generate_digits] count must not be negative, got ", count);
+  CHECK_ARG(count <= kMostDigits, "[generate_digits] count must be at most ", kMostDigits, ", got ",
+            count);
   std::vector<uint8_t> pixels(static_cast<size_t>(count * kPixels));
   std::vector<int> labels(static_cast<size_t>(count));
   const uint64_t stream = noise_stream(NoiseUse::digits, split, 0);

@@ -10,8 +10,12 @@
 
 namespace stflow {
 
+/// More would take more than 8 GB.
+constexpr int64_t kMostDigits = 10'000'000;
+
 /// `count` digits, image i of class i % 10. Image i is a function of (seed, split, i), so a longer
-/// dataset begins with the shorter one. Throws when count is negative.
+/// dataset begins with the shorter one. Throws when count is negative or
+/// more than kMostDigits.
 Dataset generate_digits(int64_t count, uint64_t seed, Split split);
 
 }  // namespace stflow

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <functional>
 #include <numeric>
 
 #include "datasets/binarize.h"
@@ -100,6 +102,56 @@ TEST_CASE("dataset: impossible parts are refused") {
                    make_dataset(all, std::vector<uint8_t>(6), {0, 1});
                  }),
                  "[make_dataset] 2 labels and images of 6 bytes need 12 bytes, got 6");
+  for (double fraction : {std::nan(""), 1e300, -1.0, 0.0, 1.0}) {
+    CAPTURE(fraction);
+    check_contains(message_of([&] { split_last(all, fraction); }), "[split_last] a fraction of ",
+                   " of 4 images leaves 4 and 0; both parts need at least one");
+  }
+}
+
+TEST_CASE("dataset: what does not make a dataset is refused, wherever it is used") {
+  const Dataset good = small_dataset(3);
+  struct Misuse {
+    std::function<void(Dataset&)> spoil;
+    std::string says;
+  };
+  const std::vector<Misuse> misuses = {
+      {[](Dataset& d) { d = Dataset(), d.rows = {0}; }, "has no pixels or no labels"},
+      {[](Dataset& d) { d.pixels = nullptr; }, "dataset 'small' has no pixels or no labels"},
+      {[](Dataset& d) { d.labels = nullptr; }, "has no pixels or no labels"},
+      {[](Dataset& d) { d.height = 0; },
+       "the extents of an image must be at least 1, and fit memory, got 0x"},
+      {[](Dataset& d) { d.width = -3; },
+       "the extents of an image must be at least 1, and fit memory, got "},
+      {[](Dataset& d) { d.channels = int64_t{1} << 62; }, "x4611686018427387904"},
+      {[](Dataset& d) { d.channels = int64_t{1} << 60; }, "3 labels and images of "},
+      {[](Dataset& d) { d.height += 1; }, "3 labels and images of "},
+      {[](Dataset& d) { d.class_names.assign(100, "same"); }, "two classes are called 'same'"},
+      {[](Dataset& d) { d.class_names.clear(); }, ", expected 0 to -1, one for each class name"},
+      {[](Dataset& d) { d.labels = std::make_shared<const std::vector<int>>(3, -1); },
+       "label -1, expected 0 to "},
+      {[](Dataset& d) {
+         d.rows = {0, 3};
+       },
+       "image 3 of 3"},
+      {[](Dataset& d) { d.rows = {-1}; }, "image -1 of 3"}};
+  for (const Misuse& misuse : misuses) {
+    Dataset bad = good;
+    misuse.spoil(bad);
+    check_contains(message_of([&] { DataLoader loader(bad); }), "[DataLoader] ", misuse.says);
+    check_contains(message_of([&] { binarize(bad, Binarize::static_); }), "[binarize] ",
+                   misuse.says);
+  }
+  Dataset empty = good;
+  empty.height = empty.width = 0;
+  check_contains(
+      message_of([&] {
+        make_dataset(empty, {}, {0, 0});
+      }),
+      "[make_dataset] the extents of an image must be at least 1, and fit memory, got 0x0x");
+  CHECK(message_of([&] { DataLoader loader(good); }) == "");
+  check_contains(message_of([] { DataLoader loader(Dataset{}); }),
+                 "[DataLoader] no batch: dataset '' has 0 images");
 }
 
 TEST_CASE("data loader: without shuffling, batches are the images in order, as numbers in [0, 1]") {
@@ -181,6 +233,9 @@ TEST_CASE("data loader: impossible requests are refused") {
   const Dataset all = small_dataset(3);
   check_contains(message_of([&] { DataLoader(all, {.batch_size = 0}); }),
                  "[DataLoader] batch size must be at least 1, got 0");
+  check_contains(message_of([&] { DataLoader(all, {.batch_size = INT64_MIN}); }),
+                 "[DataLoader] batch size must be at least 1, got -9223372036854775808");
+  CHECK(DataLoader(all, {.batch_size = INT64_MAX}).epoch(0)[0].size() == 3);
   check_contains(message_of([&] { DataLoader(all.take(0)); }),
                  "[DataLoader] no batch: dataset 'small' has 0 images, batch size is 100");
   check_contains(message_of([&] { DataLoader(all, {.batch_size = 4, .drop_last = true}); }),

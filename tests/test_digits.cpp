@@ -64,7 +64,12 @@ TEST_CASE("digits: the nearest class mean already tells most of them, and not al
   CHECK(correct < 500);
 }
 
-TEST_CASE("digits: a negative count is refused") {
+TEST_CASE("digits: a negative count and a huge one are refused") {
   check_contains(message_of([] { generate_digits(-1, 1, Split::train); }),
                  "[generate_digits] count must not be negative, got -1");
+  for (int64_t count : {kMostDigits + 1, int64_t{1} << 60, INT64_MAX}) {
+    check_contains(
+        message_of([&] { generate_digits(count, 1, Split::train); }),
+        "[generate_digits] count must be at most 10000000, got " + std::to_string(count));
+  }
 }
