@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <optional>
 #include <stdexcept>
+#include <system_error>
 
 #include "datasets/digits.h"
 #include "datasets/idx.h"
@@ -49,6 +50,13 @@ std::string environment(const char* variable) {
 
 std::string file_stem(Split split) { return split == Split::train ? "train" : "t10k"; }
 
+/// " (Permission denied)" or what else keeps us from looking into a folder; "" when nothing does.
+std::string obstacle(const fs::path& folder) {
+  std::error_code error;
+  const fs::file_type type = fs::status(folder / ".", error).type();
+  return error && type != fs::file_type::not_found ? " (" + error.message() + ")" : "";
+}
+
 /// The file of either spelling, raw or gzip, or nothing. `part` is images-idx3 or labels-idx1.
 std::optional<fs::path> find_file(const fs::path& folder, Split split, const std::string& part) {
   std::string dotted = part;
@@ -56,7 +64,8 @@ std::optional<fs::path> find_file(const fs::path& folder, Split split, const std
   for (const std::string& spelling : {part, dotted}) {
     for (const char* ending : {"-ubyte", "-ubyte.gz"}) {
       const fs::path path = folder / (file_stem(split) + "-" + spelling + ending);
-      if (fs::is_regular_file(path)) return path;
+      std::error_code passed_over;  // a folder that may not be searched; obstacle() says so
+      if (fs::is_regular_file(path, passed_over)) return path;
     }
   }
   return std::nullopt;
@@ -117,8 +126,10 @@ Dataset load_dataset(const std::string& name, const std::string& data_dir, Split
   const auto& names = dataset_names();
   CHECK_ARG(std::find(names.begin(), names.end(), name) != names.end(), "[load_dataset] '", name,
             "' is not one of auto, mnist, fashion-mnist, digits");
-  if (!data_dir.empty() && !fs::is_directory(data_dir)) {
-    throw std::runtime_error("--data " + data_dir + ": expected a folder, found none");
+  std::error_code error;
+  if (!data_dir.empty() && (!fs::is_directory(data_dir, error) || !obstacle(data_dir).empty())) {
+    throw std::runtime_error("--data " + data_dir + ": expected a folder, found none" +
+                             obstacle(data_dir));
   }
   for (const Entry& entry : entries()) {
     if (name != "auto" && name != entry.name) continue;
@@ -139,7 +150,7 @@ Dataset load_dataset(const std::string& name, const std::string& data_dir, Split
     if (name == entry.name) {
       std::string folders;
       for (const fs::path& folder : dataset_folders(name, data_dir)) {
-        folders += (folders.empty() ? "" : ", ") + folder.string();
+        folders += (folders.empty() ? "" : ", ") + folder.string() + obstacle(folder);
       }
       throw std::runtime_error("dataset '" + name + "' not found\nlooked in: " + folders +
                                " (for " + file_stem(split) +

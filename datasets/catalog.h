@@ -18,7 +18,7 @@ const std::vector<std::string>& dataset_names();
 
 /// Loads a dataset. `data_dir` is the user's --data folder, or empty. Throws std::invalid_argument
 /// for an unknown name, std::runtime_error when data_dir is no folder, when the dataset is not
-/// found (with every folder tried) or when its files are bad.
+/// found (with every folder tried, and why one could not be searched) or when its files are bad.
 Dataset load_dataset(const std::string& name, const std::string& data_dir, Split split);
 
 /// The folders searched for a dataset, in order: data_dir/name, data_dir, $STFLOW_DATA/name,

@@ -136,7 +136,36 @@ TEST_CASE("catalog: a dataset that is not there names every folder tried and a h
   }
 }
 
+TEST_CASE(
+    "catalog: a folder that may not be searched is passed over, and named when nothing is found") {
+  NoData world;
+  TempDir locked, open;
+  Environment home("HOME", locked.path().string()), variable("STFLOW_DATA", "");
+  Environment xdg("XDG_DATA_HOME", "");
+  fs::create_directories(locked.path() / ".local/share/stflow/mnist");
+  fs::create_directories("data");
+  fs::permissions(locked.path(), fs::perms::none);
+  fs::permissions("data", fs::perms::none);
+  write_tiny(open.path(), 7);
+  std::string missing, found, refused;
+  {
+    const NoRights nobody;
+    missing = fs::exists("/usr/share/datasets/mnist") ? "" : why_not("mnist", "");
+    found = load_dataset("mnist", open.path().string(), Split::train).sources[0].path;
+    refused = why_not("mnist", "data");
+  }
+  fs::permissions(locked.path(), fs::perms::owner_all);
+  fs::permissions("data", fs::perms::owner_all);
+  CHECK(found == open / "train-images-idx3-ubyte");
+  CHECK(refused == "--data data: expected a folder, found none (Permission denied)");
+  if (missing.empty()) return;
+  check_contains(missing, "looked in: data/mnist (Permission denied), ",
+                 locked / ".local/share/stflow/mnist (Permission denied), /usr");
+}
+
 TEST_CASE("catalog: a --data folder that does not exist is refused") {
+  check_contains(why_not("auto", std::string(300, 'x')),
+                 "expected a folder, found none (File name");
   check_contains(why_not("auto", "no/such/folder"), "--data no/such/folder: expected a folder");
 }
 

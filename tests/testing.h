@@ -72,4 +72,20 @@ class TempDir {
   std::filesystem::path path_;
 };
 
+/// Takes the rights of root, who may read everything, from this process until the end of the scope.
+class NoRights {
+ public:
+  NoRights() {
+    if (root_) REQUIRE(seteuid(65534) == 0);
+  }
+  ~NoRights() {
+    if (root_ && seteuid(0) != 0) std::terminate();
+  }
+  NoRights(const NoRights&) = delete;
+  NoRights& operator=(const NoRights&) = delete;
+
+ private:
+  bool root_ = geteuid() == 0;
+};
+
 }  // namespace stflow::testing
