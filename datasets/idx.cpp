@@ -1,14 +1,17 @@
 // idx.cpp - one pass over a stream of zlib: header, body, and proof that nothing follows.
 //
 // The body is read in pieces and the buffer grows with what arrives, so a header that lies about
-// the size costs no memory.
+// the size costs no memory, and a gzip file that unpacks to more than files of images do is refused
+// before it is read.
 #include "datasets/idx.h"
 
 #include <zlib.h>
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 #include <stdexcept>
 
@@ -20,6 +23,7 @@ namespace {
 
 constexpr size_t kPiece = size_t{1} << 20;
 constexpr int64_t kMostReserved = int64_t{1} << 26;  // before a byte has arrived; MNIST needs 47 MB
+constexpr int64_t kMostExpansion = 100;              // by gzip, of more than that; MNIST: 5
 constexpr int64_t kMostBytes = int64_t{1} << 40;     // far above any dataset
 
 [[noreturn]] void fail(const std::filesystem::path& path, const std::string& message) {
@@ -31,7 +35,7 @@ class Stream {
  public:
   explicit Stream(const std::filesystem::path& path)
       : path_(path), file_(gzopen(path.c_str(), "rb")) {
-    if (!file_) fail(path_, "cannot be opened");
+    if (!file_) fail(path_, std::string("cannot be opened: ") + std::strerror(errno));
     gzbuffer(file_.get(), 1 << 17);
   }
 
@@ -45,6 +49,8 @@ class Stream {
     return static_cast<size_t>(got);
   }
 
+  /// True when what has been read was packed; zlib knows after the first read.
+  bool is_gzip() { return gzdirect(file_.get()) == 0; }
   /// True when the gzip stream broke off before its end mark.
   bool ended_early() const { return ended_early_; }
 
@@ -107,6 +113,13 @@ IdxFile read_idx(const std::filesystem::path& path, IdxKind kind) {
     expected *= dim;
   }
 
+  std::error_code unknown;
+  const auto size = static_cast<int64_t>(std::filesystem::file_size(path, unknown));
+  if (!unknown && stream.is_gzip() && expected > kMostReserved &&
+      expected / kMostExpansion > size) {
+    fail(path, concat_message("not believable: header says ", extents(file.dims), " = ", expected,
+                              " bytes, in a gzip file of ", size));
+  }
   file.bytes.reserve(static_cast<size_t>(std::min(expected, kMostReserved)));
   Sha256 hash;
   hash.update(header.data(), header.size());
@@ -139,6 +152,7 @@ Dataset load_idx(const std::filesystem::path& images_path, const std::filesystem
     fail(images_path, concat_message("holds ", images.dims[0], " images, but ",
                                      labels_path.string(), " holds ", labels.dims[0], " labels"));
   }
+  CHECK_ARG(description.classes() > 0, "[load_idx] expected a dataset with class names");
   for (size_t i = 0; i < labels.bytes.size(); ++i) {
     if (labels.bytes[i] >= description.classes()) {
       fail(labels_path,

@@ -134,6 +134,19 @@ TEST_CASE("idx: a header that claims too much costs no memory") {
                  "truncated: header says 1073741824x16x16 = 274877906944 bytes, file has 3");
 }
 
+TEST_CASE("idx: a small gzip file that unpacks to a lot is refused before it is unpacked") {
+  TempDir folder;
+  const auto packed = [&](uint32_t count, const std::string& body) {
+    write_gz(folder / "x.gz", idx_bytes({count, 28, 28}, body));
+    return message_of<std::runtime_error>([&] { read_idx(folder / "x.gz", IdxKind::images); });
+  };
+  check_contains(
+      packed(2'000'000, "abc"), folder / "x.gz",
+      "not believable: header says 2000000x28x28 = 1568000000 bytes, in a gzip file of ");
+  // Less than that may be as black as it likes.
+  CHECK(packed(10'000, std::string(7'840'000, '\0')) == "");
+}
+
 TEST_CASE("idx: an empty dataset is refused") {
   check_contains(message_for(idx_bytes({0, 28, 28}, "")), "holds no data: header says 0x28x28");
 }
@@ -143,7 +156,7 @@ TEST_CASE("idx: a missing file and a folder are refused") {
   const auto message = [](const std::string& path) {
     return message_of<std::runtime_error>([&] { read_idx(path, IdxKind::images); });
   };
-  check_contains(message(folder / "none"), folder / "none", "cannot be opened");
+  check_contains(message(folder / "none"), folder / "none", "cannot be opened: No such file");
   check_contains(message(folder.path().string()), folder.path().string(), "unreadable or corrupt");
 }
 
