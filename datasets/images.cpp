@@ -1,19 +1,17 @@
 // images.cpp - walks class folders and decodes their files one by one.
-//
-// The header of each file is read first, so that a picture that claims to be huge costs no memory.
 #include "datasets/images.h"
-
-#include <stb/stb_image.h>
-#include <stb/stb_image_resize.h>
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <limits>
-#include <memory>
+#include <map>
 #include <stdexcept>
 
+#include "datasets/image_decoder.h"
 #include "datasets/sha256.h"
 #include "tensor/check.h"
 
@@ -26,103 +24,97 @@ namespace fs = std::filesystem;
   throw std::runtime_error(path.string() + ": " + message);
 }
 
-bool is_image_name(const fs::path& path) {
+std::string extension_of(const fs::path& path) {
   std::string extension = path.extension().string();
   std::transform(extension.begin(), extension.end(), extension.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return extension;
+}
+
+bool is_image_name(const fs::path& path) {
+  const std::string extension = extension_of(path);
   return extension == ".png" || extension == ".jpg" || extension == ".jpeg";
 }
 
-/// The entries of a folder that are not hidden and pass `wanted`, sorted by name.
-template <typename Wanted>
-std::vector<fs::path> sorted_entries(const fs::path& folder, Wanted wanted) {
+/// How many entries of each kind were passed over.
+using PassedOver = std::map<std::string, int64_t>;
+
+std::string kind_of(const fs::path& path, fs::file_type type) {
+  std::error_code unknown;
+  if (type == fs::file_type::directory) return "folder";
+  if (type == fs::file_type::regular) {
+    const std::string extension = extension_of(path);
+    return extension.empty() ? "file without extension" : extension;
+  }
+  return fs::is_symlink(fs::symlink_status(path, unknown)) ? "link to no file"
+                                                           : "unreadable or special";
+}
+
+/// "3 entries passed over: 2 .gif, 1 folder", or "".
+std::string in_words(const PassedOver& passed_over) {
+  int64_t count = 0;
+  std::string kinds;
+  for (const auto& [kind, times] : passed_over) {
+    count += times;
+    kinds += concat_message(kinds.empty() ? "" : ", ", times, " ", kind);
+  }
+  if (count == 0) return "";
+  return concat_message(count, count == 1 ? " entry" : " entries", " passed over: ", kinds);
+}
+
+/// The entries of a folder that are not hidden and of this type, sorted by name; images only, when
+/// they are files. The others are counted.
+std::vector<fs::path> sorted_entries(const fs::path& folder, fs::file_type wanted,
+                                     PassedOver& passed_over) {
   std::vector<fs::path> paths;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-    if (!entry.path().filename().string().starts_with('.') && wanted(entry)) {
-      paths.push_back(entry.path());
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const fs::path& path = entry->path();
+    if (path.filename().string().starts_with('.')) continue;
+    std::error_code unknown;
+    const fs::file_type type = fs::status(path, unknown).type();
+    if (type == wanted && (type == fs::file_type::directory || is_image_name(path))) {
+      paths.push_back(path);
+    } else {
+      ++passed_over[kind_of(path, type)];
     }
   }
+  if (error) fail(folder, "cannot be listed: " + error.message());
   std::sort(paths.begin(), paths.end());
   return paths;
 }
 
 std::vector<uint8_t> read_bytes(const fs::path& path) {
+  std::error_code error;
+  const uintmax_t size = fs::file_size(path, error);
+  if (error) fail(path, "cannot be read: " + error.message());
+  if (size > std::numeric_limits<int>::max() / 2) fail(path, "too large for an image file");
   std::ifstream file(path, std::ios::binary);
-  if (!file) fail(path, "cannot be opened");
-  std::vector<uint8_t> bytes{std::istreambuf_iterator<char>(file), {}};
-  if (bytes.size() > std::numeric_limits<int>::max()) fail(path, "too large for an image file");
-  return bytes;
+  if (!file) fail(path, std::string("cannot be opened: ") + std::strerror(errno));
+  return {std::istreambuf_iterator<char>(file), {}};
 }
-
-/// True when a JPEG declares a Huffman table of more than 256 codes, the most there can be:
-/// stb_image 2.27 would write them past the end of its own table. Segments are walked as stb walks
-/// them; after the first scan begins, every mark of a table counts.
-bool has_oversized_huffman_table(const std::vector<uint8_t>& bytes) {
-  const auto at = [&bytes](size_t i) { return i < bytes.size() ? int{bytes[i]} : 0; };
-  if (at(0) != 0xff) return false;  // not a JPEG
-  bool in_scan = false;
-  size_t i = 0;
-  while (i + 1 < bytes.size()) {
-    const int marker = at(i + 1);
-    if (at(i) != 0xff || marker == 0xff || (in_scan && marker != 0xc4)) {
-      ++i;
-      continue;
-    }
-    const int length = at(i + 2) << 8 | at(i + 3);
-    if (marker == 0xc4) {  // tables: a class, 16 counts, then as many values
-      int left = length - 2;
-      for (size_t table = i + 4; left > 0;) {
-        int codes = 0;
-        for (size_t k = 1; k <= 16; ++k) codes += at(table + k);
-        if (codes > 256) return true;
-        table += 17 + static_cast<size_t>(codes);
-        left -= 17 + codes;
-      }
-    }
-    in_scan = in_scan || marker == 0xda;
-    const bool has_length = !in_scan && marker != 0xd8;  // 0xd8 begins the file
-    i += has_length ? 2 + static_cast<size_t>(length) : 2;
-  }
-  return false;
-}
-
-struct Image {
-  int64_t height, width;
-  std::vector<uint8_t> pixels;  // [height][width][channels]
-};
 
 Image decode(const fs::path& path, const std::vector<uint8_t>& bytes, const ImageOptions& options) {
-  const auto refuse = [&path](const std::string& found) {
-    fail(path, concat_message("expected a PNG or JPEG image of at most ", kMaxImageSide, "x",
-                              kMaxImageSide, " pixels, found: ", found));
-  };
-  if (has_oversized_huffman_table(bytes)) refuse("corrupt JPEG");
-  const int length = static_cast<int>(bytes.size());
-  int width, height, stored_channels;
-  if (!stbi_info_from_memory(bytes.data(), length, &width, &height, &stored_channels)) {
-    refuse(stbi_failure_reason());
+  try {
+    return decode_image(bytes, options);
+  } catch (const std::runtime_error& error) {
+    fail(path, error.what());
   }
-  if (std::max(width, height) > kMaxImageSide) refuse(concat_message(width, "x", height));
-  const std::unique_ptr<stbi_uc, decltype(&stbi_image_free)> decoded(
-      stbi_load_from_memory(bytes.data(), length, &width, &height, &stored_channels,
-                            options.channels),
-      &stbi_image_free);
-  if (!decoded) refuse(stbi_failure_reason());
+}
 
-  const int size = options.size;
-  if (size == 0 || (width == size && height == size)) {
-    const size_t count = static_cast<size_t>(width) * static_cast<size_t>(height) *
-                         static_cast<size_t>(options.channels);
-    return {height, width, {decoded.get(), decoded.get() + count}};
+/// Throws when two of the folders are one, by a link: its images would have two labels.
+void check_different(const std::vector<fs::path>& folders) {
+  std::map<fs::path, fs::path> names;
+  for (const fs::path& folder : folders) {
+    std::error_code error;
+    const auto [same, is_new] = names.emplace(fs::canonical(folder, error), folder);
+    if (error) fail(folder, "cannot be resolved: " + error.message());
+    if (!is_new) {
+      fail(folder, "expected a folder for each class, found a link to that of class '" +
+                       same->second.filename().string() + "'");
+    }
   }
-  Image resized{size, size,
-                std::vector<uint8_t>(static_cast<size_t>(size * size * options.channels))};
-  if (!stbir_resize_uint8(decoded.get(), width, height, 0, resized.pixels.data(), size, size, 0,
-                          options.channels)) {
-    fail(path,
-         concat_message("cannot be resized from ", width, "x", height, " to ", size, "x", size));
-  }
-  return resized;
 }
 
 }  // namespace
@@ -132,12 +124,17 @@ Dataset load_image_folder(const fs::path& folder, const ImageOptions& options) {
             "[load_image_folder] channels must be 1 or 3, got ", options.channels);
   CHECK_ARG(0 <= options.size && options.size <= kMaxImageSide,
             "[load_image_folder] image size must be 0 to ", kMaxImageSide, ", got ", options.size);
-  if (!fs::is_directory(folder)) fail(folder, "expected a folder of images, found none");
+  std::error_code error;
+  if (!fs::is_directory(folder, error)) {
+    fail(folder, "expected a folder of images, found none" + (error ? ": " + error.message() : ""));
+  }
+  PassedOver passed_over;
   const std::vector<fs::path> class_folders =
-      sorted_entries(folder, [](const fs::directory_entry& entry) { return entry.is_directory(); });
+      sorted_entries(folder, fs::file_type::directory, passed_over);
   if (class_folders.empty()) {
     fail(folder, "expected a subfolder of PNG or JPEG images for each class, found no subfolder");
   }
+  check_different(class_folders);
 
   Dataset description;
   description.name = "images";
@@ -146,11 +143,15 @@ Dataset load_image_folder(const fs::path& folder, const ImageOptions& options) {
   std::vector<int> labels;
   Sha256 hash;
   for (const fs::path& class_folder : class_folders) {
+    PassedOver others;
     const std::vector<fs::path> files =
-        sorted_entries(class_folder, [](const fs::directory_entry& entry) {
-          return entry.is_regular_file() && is_image_name(entry.path());
-        });
-    if (files.empty()) fail(class_folder, "expected .png, .jpg or .jpeg files, found none");
+        sorted_entries(class_folder, fs::file_type::regular, others);
+    if (files.empty()) {
+      const std::string found = in_words(others);
+      fail(class_folder,
+           "expected .png, .jpg or .jpeg files, found none" + (found.empty() ? "" : "; " + found));
+    }
+    for (const auto& [kind, times] : others) passed_over[kind] += times;
     const int label = static_cast<int>(description.class_names.size());
     description.class_names.push_back(class_folder.filename().string());
     for (const fs::path& path : files) {
@@ -172,6 +173,7 @@ Dataset load_image_folder(const fs::path& folder, const ImageOptions& options) {
       labels.push_back(label);
     }
   }
+  description.passed_over = in_words(passed_over);
   description.sources = {{folder.string(), hash.hex()}};
   return make_dataset(std::move(description), std::move(pixels), std::move(labels));
 }

@@ -1,8 +1,10 @@
 // images.h - the user's own pictures: DIR/<class>/*.png, *.jpg or *.jpeg, decoded by stb_image.
 //
 // Classes are the subfolders in the order of their names, images the files in the order of theirs.
-// Hidden files and other types of files are passed over. The source's hash covers names and
-// contents. There is no train and test half: shuffle, then split_last().
+// Hidden files are passed over; so are other files, folders in a class and links to nothing, which
+// are counted (Dataset::passed_over). Pixels stay as they are stored: EXIF orientation is not
+// applied. The source's hash covers names and contents. There is no train and test half: shuffle,
+// then split_last().
 #pragma once
 
 #include <filesystem>
@@ -20,7 +22,8 @@ struct ImageOptions {
 };
 
 /// Loads a folder of class folders. Throws std::runtime_error when it is none, when a class has no
-/// image, an image can't be read or is too large, or sizes differ and no resizing was asked for.
+/// image or is a link to another, an image can't be read or is too large, or sizes differ and no
+/// resizing was asked for.
 Dataset load_image_folder(const std::filesystem::path& folder, const ImageOptions& options = {});
 
 }  // namespace stflow

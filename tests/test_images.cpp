@@ -45,6 +45,12 @@ std::string png_header(uint32_t width, uint32_t height) {
   return bytes + std::string("\x08\0\0\0\0crc.", 9) + std::string("\0\0\0\x04IDATabcdcrc.", 16);
 }
 
+/// Leaves bytes of this value where the next function has its variables.
+[[gnu::noinline]] void dirty_stack(char value) {
+  volatile char stack[1 << 16];
+  for (volatile char& byte : stack) byte = value;
+}
+
 }  // namespace
 
 TEST_CASE("images: subfolders are classes and files are images, both sorted by name") {
@@ -177,13 +183,131 @@ TEST_CASE("images: a JPEG with an impossible Huffman table is refused") {
   check_contains(folder.why_not(), folder / "a/1.jpg", "found: corrupt JPEG");
 }
 
+TEST_CASE("images: an index beyond the palette of a PNG is black, whatever was on the stack") {
+  // 4 x 1 pixels with the indices 0, 1, 2, 255; the palette is red and green.
+  Pictures folder;
+  fs::create_directories(folder.path() / "a");
+  const auto chunk = [](const std::string& type, const std::string& data) {
+    const auto length = static_cast<char>(data.size());
+    return std::string{0, 0, 0, length} + type + data + "crc.";
+  };
+  const std::string header("\0\0\0\4\0\0\0\1\x8\3\0\0\0", 13);
+  const std::string rows(
+      "\x78\x01\x01\x05\x00\xfa\xff\x00\x00\x01\x02\xff"
+      "adle",
+      16);
+  const std::string palette("\xff\0\0\0\xff\0", 6);
+  for (const std::string& between : {std::string(), chunk("tRNS", "\x80"), chunk("tEXt", "a")}) {
+    write_raw(folder / "a/1.png", "\x89PNG\r\n\x1a\n" + chunk("IHDR", header) +
+                                      chunk("PLTE", palette) + between + chunk("IDAT", rows) +
+                                      chunk("IEND", ""));
+    const std::vector<uint8_t> expected{255, 0, 0, 0, 255, 0, 0, 0, 0, 0, 0, 0};
+    for (char dirt : {'\0', '\x55', '\xff'}) {
+      dirty_stack(dirt);
+      const Dataset images = load_image_folder(folder.path(), {.channels = 3});
+      CHECK(std::vector<uint8_t>(images.image(0), images.image(0) + 12) == expected);
+    }
+  }
+}
+
+TEST_CASE("images: restart marks before the end of a JPEG change nothing") {
+  Pictures folder;
+  fs::create_directories(folder.path() / "a");
+  std::vector<uint8_t> pixels(24 * 16);
+  for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<uint8_t>(i * 37);
+  REQUIRE(stbi_write_jpg((folder / "a/1.jpg").c_str(), 24, 16, 1, pixels.data(), 95) != 0);
+  const std::vector<uint8_t> expected = *load_image_folder(folder.path()).pixels;
+  const std::string bytes = read_raw(folder / "a/1.jpg"), body = bytes.substr(0, bytes.size() - 2);
+  for (const std::string marks : {"\xff\xd0", "\xff\xd7\xff\xd0", "\xff\xd3\xff"}) {
+    write_raw(folder / "a/1.jpg", body + marks + "\xff\xd9");
+    CHECK(*load_image_folder(folder.path()).pixels == expected);
+  }
+}
+
+TEST_CASE("images: pixels are as they are stored, whatever orientation EXIF says") {
+  Pictures folder;
+  fs::create_directories(folder.path() / "a");
+  std::vector<uint8_t> pixels(16 * 8, 255);
+  std::fill(pixels.begin(), pixels.begin() + 64, 0);  // the upper half is black
+  REQUIRE(stbi_write_jpg((folder / "a/1.jpg").c_str(), 16, 8, 1, pixels.data(), 95) != 0);
+  const Dataset plain = load_image_folder(folder.path());
+  const std::string bytes = read_raw(folder / "a/1.jpg");
+  // Big-endian TIFF of one entry: tag 0x112, a short, 1, 6 (turn by 90 degrees)
+  const std::string exif(
+      "\xff\xe1\x00\x22"
+      "Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0",
+      36);
+  write_raw(folder / "a/1.jpg", bytes.substr(0, 2) + exif + bytes.substr(2));
+  const Dataset turned = load_image_folder(folder.path());
+  CHECK(turned.shape() == Shape{1, 8, 16, 1});
+  CHECK(*turned.pixels == *plain.pixels);
+}
+
+TEST_CASE("images: what is passed over is counted and said") {
+  Pictures folder;
+  folder.png("a/1.png", 2, 2, {1});
+  CHECK(load_image_folder(folder.path()).passed_over == "");
+  folder.png("a/nested/2.png", 2, 2, {2});
+  for (const char* name :
+       {"a/1.gif", "a/2.GIF", "a/3.webp", "a/LICENSE", "list.csv", "a/.hidden"}) {
+    write_raw(folder / name, "x");
+  }
+  fs::create_symlink("nowhere", folder.path() / "a/4.png");
+  fs::create_symlink("b", folder.path() / "b");  // to itself
+  CHECK(load_image_folder(folder.path()).passed_over ==
+        "8 entries passed over: 1 .csv, 2 .gif, 1 .webp, 1 file without extension, 1 folder, "
+        "2 link to no file");
+  fs::remove(folder.path() / "a/1.png");
+  check_contains(folder.why_not(), folder / "a",
+                 "expected .png, .jpg or .jpeg files, found none; 6 entries passed over: 2 .gif");
+}
+
+TEST_CASE("images: a folder or a file that may not be read is refused with the reason") {
+  Pictures folder;
+  folder.png("a/1.png", 2, 2, {1});
+  for (const char* name : {"a/1.png", "a"}) {
+    fs::permissions(folder / name, fs::perms::none);
+    std::string message;
+    {
+      const NoRights nobody;
+      message = folder.why_not();
+    }
+    fs::permissions(folder / name, fs::perms::owner_all);
+    check_contains(message, (folder / name) + ": cannot be ", ": Permission denied");
+  }
+  check_contains(message_of<std::runtime_error>([] { load_image_folder(std::string(300, 'x')); }),
+                 "expected a folder of images, found none: File name too long");
+}
+
+TEST_CASE("images: a class that is a link to another one is refused: two labels for one class") {
+  Pictures folder;
+  folder.png("cat/1.png", 2, 2, {1});
+  fs::create_directory_symlink("cat", folder.path() / "dog");
+  check_contains(folder.why_not(), folder / "dog",
+                 "expected a folder for each class, found a link to that of class 'cat'");
+  fs::remove(folder.path() / "dog");
+  Pictures elsewhere;
+  elsewhere.png("dogs/1.png", 2, 2, {1});
+  fs::create_directory_symlink(elsewhere.path() / "dogs", folder.path() / "dog");
+  CHECK(load_image_folder(folder.path()).class_names == std::vector<std::string>{"cat", "dog"});
+}
+
+TEST_CASE("images: a file too short for the pixels it claims costs no memory") {
+  Pictures folder;
+  fs::create_directories(folder.path() / "a");
+  write_raw(folder / "a/1.png", png_header(8192, 8192));
+  check_contains(folder.why_not(), folder / "a/1.png",
+                 "found: a file too short for 8192x8192 pixels");
+}
+
 TEST_CASE("images: a missing folder, an empty one and an empty class are refused") {
   Pictures folder;
   check_contains(folder.why_not(), folder.path().string(), "a subfolder", "found no subfolder");
   folder.png("b/1.png", 1, 1, {1});
   fs::create_directories(folder.path() / "a");
   write_raw(folder / "a/readme.txt", "");
-  check_contains(folder.why_not(), folder / "a", "expected .png, .jpg or .jpeg files, found none");
+  check_contains(folder.why_not(), folder / "a",
+                 "expected .png, .jpg or .jpeg files, found none; 1 entry passed over: 1 .txt");
   check_contains(message_of<std::runtime_error>([&] { load_image_folder(folder / "none"); }),
                  folder / "none", "expected a folder of images, found none");
 }

@@ -1,5 +1,7 @@
 #include "examples/common/data.h"
 
+#include <iostream>
+
 #include "datasets/binarize.h"
 #include "datasets/catalog.h"
 #include "datasets/images.h"
@@ -44,8 +46,14 @@ DataParts load_parts(const CommonOptions& common, Binarize binarization) {
 
 DataParts load_image_parts(const CommonOptions& common, const std::string& folder, bool colour,
                            int64_t size) {
+  CHECK_ARG(0 <= size && size <= kMaxImageSide, "[load_image_parts] image size must be 0 to ",
+            kMaxImageSide, ", got ", size);
   const Dataset all =
       load_image_folder(folder, {.channels = colour ? 3 : 1, .size = static_cast<int>(size)});
+  if (!all.passed_over.empty()) {
+    std::cerr << concat_message("warning: ", folder, ": ", all.passed_over,
+                                "; .png, .jpg and .jpeg are read\n");
+  }
   check_enough(all, 4, "training, validation and test");
   const auto [rest, test] = split_last(all.shuffled(static_cast<uint64_t>(common.seed)));
   const auto [train, validation] = split_last(rest, 1.0 / 5);
