@@ -23,6 +23,7 @@ namespace {
 
 constexpr size_t kPiece = size_t{1} << 20;
 constexpr int64_t kMostReserved = int64_t{1} << 26;  // before a byte has arrived; MNIST needs 47 MB
+constexpr int64_t kDeflate = 1032;                   // bytes that one of gzip's becomes, at most
 constexpr int64_t kMostExpansion = 100;              // by gzip, of more than that; MNIST: 5
 constexpr int64_t kMostBytes = int64_t{1} << 40;     // far above any dataset
 
@@ -120,7 +121,8 @@ IdxFile read_idx(const std::filesystem::path& path, IdxKind kind) {
     fail(path, concat_message("not believable: header says ", extents(file.dims), " = ", expected,
                               " bytes, in a gzip file of ", size));
   }
-  file.bytes.reserve(static_cast<size_t>(std::min(expected, kMostReserved)));
+  const int64_t most = unknown ? 0 : kDeflate * size;
+  file.bytes.reserve(static_cast<size_t>(std::min({expected, kMostReserved, most})));
   Sha256 hash;
   hash.update(header.data(), header.size());
   while (static_cast<int64_t>(file.bytes.size()) < expected) {

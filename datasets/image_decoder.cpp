@@ -80,23 +80,26 @@ void drop_idle_restarts(std::vector<uint8_t>& bytes) {
 }
 
 /// Fills the palette of a PNG with black up to 256 colours: for an index beyond its end stb_image
-/// 2.27 takes what lies on the stack.
-void fill_palette(std::vector<uint8_t>& bytes) {
+/// 2.27 takes what lies on the stack. False when a chunk is longer than the file: stb would
+/// allocate what it claims.
+bool fill_palette(std::vector<uint8_t>& bytes) {
   constexpr size_t kFrame = 12, kWhole = 3 * 256;  // length, type and checksum; a whole palette
-  if (bytes.size() < 8 || std::memcmp(bytes.data(), "\x89PNG\r\n\x1a\n", 8) != 0) return;
+  if (bytes.size() < 8 || std::memcmp(bytes.data(), "\x89PNG\r\n\x1a\n", 8) != 0) return true;
   for (size_t i = 8; i + kFrame <= bytes.size();) {
-    const uint8_t* chunk = bytes.data() + i;
-    const size_t length =
-        size_t{chunk[0]} << 24 | size_t{chunk[1]} << 16 | size_t{chunk[2]} << 8 | chunk[3];
-    if (length > bytes.size() - i - kFrame) return;
-    if (std::memcmp(chunk + 4, "PLTE", 4) == 0 && length < kWhole && length % 3 == 0) {
+    const auto at = [&](size_t k) { return size_t{bytes[i + k]}; };
+    const auto is = [&](const char* type) { return std::memcmp(&bytes[i + 4], type, 4) == 0; };
+    size_t length = at(0) << 24 | at(1) << 16 | at(2) << 8 | at(3);
+    if (length > bytes.size() - i - kFrame) return false;
+    if (is("IEND")) return true;
+    if (is("PLTE") && length < kWhole && length % 3 == 0) {
       bytes.insert(bytes.begin() + static_cast<std::ptrdiff_t>(i + 8 + length), kWhole - length, 0);
       bytes[i + 2] = kWhole >> 8;
       bytes[i + 3] = kWhole & 0xff;
-      return;
+      length = kWhole;
     }
     i += kFrame + length;
   }
+  return true;
 }
 
 }  // namespace
@@ -110,7 +113,7 @@ Image decode_image(std::vector<uint8_t> bytes, const ImageOptions& options) {
   if (has_oversized_huffman_table(bytes)) refuse("corrupt JPEG");
   const auto most_pixels = kMostPixelsPerByte * std::ssize(bytes);
   drop_idle_restarts(bytes);
-  fill_palette(bytes);
+  if (!fill_palette(bytes)) refuse("truncated PNG");
   const int length = static_cast<int>(bytes.size());
   int width, height, stored_channels;
   if (!stbi_info_from_memory(bytes.data(), length, &width, &height, &stored_channels)) {

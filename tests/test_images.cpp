@@ -298,6 +298,10 @@ TEST_CASE("images: a file too short for the pixels it claims costs no memory") {
   write_raw(folder / "a/1.png", png_header(8192, 8192));
   check_contains(folder.why_not(), folder / "a/1.png",
                  "found: a file too short for 8192x8192 pixels");
+  std::string bytes = png_header(4, 4);
+  bytes[bytes.find("IDAT") - 4] = '\x7f';  // of 2 GB
+  write_raw(folder / "a/1.png", bytes);
+  check_contains(folder.why_not(), folder / "a/1.png", "found: truncated PNG");
 }
 
 TEST_CASE("images: a missing folder, an empty one and an empty class are refused") {

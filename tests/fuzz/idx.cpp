@@ -8,7 +8,7 @@ using namespace stflow;
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string path = fuzz::write("file", {reinterpret_cast<const char*>(data), size});
   for (const IdxKind kind : {IdxKind::images, IdxKind::labels}) {
-    fuzz::attempt(128 << 20, [&] { read_idx(path, kind); });
+    fuzz::attempt((4 << 20) + 3 * 1032 * static_cast<int64_t>(size), [&] { read_idx(path, kind); });
   }
   return 0;
 }
