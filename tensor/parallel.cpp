@@ -1,30 +1,34 @@
-// parallel.cpp - parallel_for over a team of OpenMP threads, and how many processors this process
-// was granted.
+// parallel.cpp - parallel_for over a team of threads, and how many processors this process was
+// granted.
 //
 // The one idea: chunk bounds are a function of (n, grain), and threads only decide who runs which
 // chunk. An `omp for` ends at a barrier that waits for every thread, also for one that the system
 // has not let run at all because another program has its processor: with seven busy processes on
-// two cores a training step took 4 to 25 times as long as it takes now. So the team stays in one
-// parallel region for the whole program, the caller takes chunks from the front and helpers from
-// the back, and the caller waits only for chunks that were taken: when nobody comes to help, it has
-// done them all itself.
+// two cores a training step took 4 to 25 times as long as it takes now. So the team is made of
+// threads of our own, which stay for the whole program; the caller takes chunks from the front and
+// helpers from the back, and the caller waits only for chunks that were taken: when nobody comes to
+// help, it has done them all itself. Nor does the program end, as in OpenMP, when the system has no
+// thread to give. OpenMP is asked how many threads are wanted, and told how many BLAS may use.
 #include "tensor/parallel.h"
 
 #include <omp.h>
+#include <pthread.h>
 #include <sched.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <cstddef>
 #include <exception>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <limits>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <string>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -82,7 +86,8 @@ int granted_processors() {
 }
 
 std::atomic<int>& thread_setting() {
-  static std::atomic<int> threads = granted_processors();
+  // OMP_NUM_THREADS, or omp_set_num_threads() before us, may ask for fewer, not for more.
+  static std::atomic<int> threads = std::min(granted_processors(), omp_get_max_threads());
   return threads;
 }
 
@@ -211,9 +216,15 @@ int64_t chunk_size(int64_t n, int64_t grain) {
 /// The threads that help.
 class Team {
  public:
-  /// Never destroyed: its threads wait in it until the program ends.
+  /// Never destroyed: its threads wait in it until the program ends. A child made by fork() has
+  /// none of them, so it gets a new team in the old one's place: a helper that was busy at the fork
+  /// would be waited for without end.
   static Team& instance() {
-    static Team* team = new Team;
+    alignas(Team) static std::byte place[sizeof(Team)];
+    static Team* team = [] {
+      pthread_atfork(nullptr, nullptr, [] { new (place) Team; });
+      return new (place) Team;
+    }();
     return *team;
   }
 
@@ -223,7 +234,8 @@ class Team {
   bool run(Loop& loop, int helpers) {
     const std::unique_lock lock(one_loop_, std::try_to_lock);
     if (!lock) return false;
-    if (helpers > size_) grow(helpers);
+    grow(std::min(helpers, most_));
+    if (size_ == 0) return false;
     if (const auto now = Clock::now(); now > next_measurement_)
       next_measurement_ = now + (measure_distance() ? kBetweenMeasurements : kBetweenTries);
     if (!assumed_far_.value_or(far_apart_) || loop.work_while_short(kLongLoop)) share(loop);
@@ -290,15 +302,14 @@ class Team {
     return true;
   }
 
+  /// Until there are so many helpers; where the system has no more threads, the fewer do the work.
   void grow(int helpers) noexcept {
     try {
-      std::thread([this, more = helpers - size_] {
-#pragma omp parallel num_threads(more)
-        help();
-      }).detach();
-      size_ = helpers;
-    } catch (const std::system_error&) {
-      // No more threads to be had: the caller does the work.
+      for (; size_ < helpers; ++size_) std::thread([this] { help(); }).detach();
+    } catch (const std::exception& error) {
+      most_ = size_;
+      std::cerr << concat_message("warning: cannot start a thread (", error.what(),
+                                  "): computing with ", size_ + 1, " of ", helpers + 1, "\n");
     }
   }
 
@@ -325,7 +336,7 @@ class Team {
   static constexpr int kBursts = 5, kTrips = 20, kLooksForHelper = 10 * kLooks;
 
   std::mutex one_loop_;
-  int size_ = 0;
+  int size_ = 0, most_ = std::numeric_limits<int>::max();  // helpers there are, there can be
   Clock::time_point next_measurement_;
   bool far_apart_ = false;
   std::optional<bool> assumed_far_;  // instead
