@@ -108,6 +108,28 @@ TEST_CASE("learning_curves: means over seeds, read off on a common axis, gaps wh
   CHECK(seconds.curves[1].y.back() == 110);
 }
 
+TEST_CASE("learning_curves: runs of one epoch are points, each at its own place") {
+  const TempDir dir;
+  const Campaign campaign(dir / "out", {"--epochs", "1"});
+  const std::vector<Cell> cells{{"linear", "st", 1}, {"linear", "arm", 1}};
+  for (const Cell& cell : cells) {
+    write_run(campaign, cell, 100, cell.rule == "st" ? 2 : 3);
+    const std::string log = campaign.path("cells/" + cell.name() + "/metrics.jsonl");
+    const std::string rows = read_file(log);
+    write_file(log, rows.substr(0, rows.find('\n') + 1));
+  }
+  const Plot epochs = learning_curves(campaign, cells, "linear", "epoch");
+  CHECK(epochs.x == std::vector<double>{1});
+  CHECK(epochs.curves.at(1).y == std::vector<double>{101});
+  const Plot seconds = learning_curves(campaign, cells, "linear", "seconds");
+  CHECK(seconds.x == std::vector<double>{2, 3});
+  CHECK(seconds.curves.at(0).y[0] == 101);
+  CHECK(std::isnan(seconds.curves.at(0).y[1]));
+  CHECK(std::isnan(seconds.curves.at(1).y[0]));
+  CHECK(seconds.curves.at(1).y[1] == 101);
+  CHECK(learning_curves(campaign, {cells[0]}, "linear", "epoch").x == std::vector<double>{1});
+}
+
 TEST_CASE(
     "compare: a cell that was trained for longer counts as it was after the epochs asked for") {
   const TempDir dir;

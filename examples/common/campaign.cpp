@@ -199,20 +199,22 @@ bool Campaign::run(const std::vector<Cell>& cells, int64_t jobs, bool quiet) con
   std::atomic<bool> all_well = true;
   std::mutex mutex;
   std::exception_ptr error;
+  const auto say = [&](const std::string& line) {
+    const std::lock_guard lock(mutex);
+    if (!quiet) std::cerr << line + "\n";
+  };
   const auto work = [&] {
     for (size_t i = next++; i < open.size() && !interrupted(); i = next++) {
       try {
+        say(concat_message("running ", open[i].name(), ", ", i + 1, " of ", open.size(),
+                           ", log in ", path(open[i]), ".log"));
         const std::string trouble = run_cell(open[i]);
         if (!trouble.empty()) all_well = false;
-        const std::lock_guard lock(mutex);
-        if (!quiet) {
-          const std::string result =
-              trouble.empty()
-                  ? "test -ELBO " + text_of(*find_value(summary(open[i]), "test_neg_elbo"))
-                  : trouble;
-          std::cerr << concat_message(open[i].arch, " ", open[i].rule, " seed ", open[i].seed, ": ",
-                                      result, "\n");
-        }
+        const std::string result =
+            trouble.empty()
+                ? "test -ELBO " + text_of(*find_value(summary(open[i]), "test_neg_elbo"))
+                : trouble;
+        say(concat_message(open[i].arch, " ", open[i].rule, " seed ", open[i].seed, ": ", result));
       } catch (...) {
         const std::lock_guard lock(mutex);
         error = std::current_exception();
@@ -220,9 +222,15 @@ bool Campaign::run(const std::vector<Cell>& cells, int64_t jobs, bool quiet) con
       }
     }
   };
-  std::vector<std::thread> workers;
-  for (int64_t job = 0; job < std::min(jobs, std::ssize(open)); ++job) workers.emplace_back(work);
-  for (std::thread& worker : workers) worker.join();
+  std::vector<std::jthread> workers;
+  try {
+    for (int64_t job = 1; job < std::min(jobs, std::ssize(open)); ++job) workers.emplace_back(work);
+  } catch (const std::system_error&) {
+    say(concat_message("warning: cannot start a thread: ", workers.size() + 1,
+                       " runs at a time, not ", jobs));
+  }
+  work();
+  workers.clear();  // joins them
   if (error) std::rethrow_exception(error);
   return all_well && !interrupted();
 }

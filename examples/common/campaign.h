@@ -30,10 +30,10 @@ class Campaign {
   /// one that is still running: it or a run that it left behind holds the lock of the directory.
   Campaign(const std::string& out, const std::vector<std::string>& arguments);
 
-  /// Runs the cells that have not finished, `jobs` at a time; one line of standard error each,
-  /// unless `quiet`. Ctrl-C stops the runs. Throws UsageError with the program's own words when it
-  /// refuses the arguments. Returns false when a run failed or was stopped, or has results but no
-  /// checkpoint to go on from.
+  /// Runs the cells that have not finished, `jobs` at a time; a line of standard error when one
+  /// begins and when it ends, unless `quiet`. Ctrl-C stops the runs. Throws UsageError with the
+  /// program's own words when it refuses the arguments. Returns false when a run failed or was
+  /// stopped, or has results but no checkpoint to go on from.
   bool run(const std::vector<Cell>& cells, int64_t jobs, bool quiet) const;
 
   /// The epochs that the arguments ask for; 0 when they do not say.

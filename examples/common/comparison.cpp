@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <iterator>
 #include <limits>
+#include <set>
 
 namespace stflow {
 namespace {
@@ -93,6 +95,14 @@ Plot curves_of(const Campaign& campaign, const std::vector<Group>& groups, Log l
   }
   Plot plot{.x_label = against, .y_label = column, .x = {}, .curves = {}};
   for (int i = 1; i <= kPoints; ++i) plot.x.push_back(i == kPoints ? end : end * i / kPoints);
+  // A curve of one point is drawn as a point, where it is.
+  if (std::ranges::any_of(x, [](const auto& each) { return each.size() == 1; }) && end > 0) {
+    std::set<double> places;
+    for (const std::vector<double>& each : x)
+      std::ranges::copy_if(each, std::inserter(places, places.end()),
+                           [](double at) { return std::isfinite(at); });
+    plot.x.assign(places.begin(), places.end());
+  }
   for (size_t g = 0; g < groups.size(); ++g) {
     const std::vector<double> y = mean_curve(campaign, groups[g], log, column);
     Plot::Curve curve{groups[g].rule, {}};
