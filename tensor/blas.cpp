@@ -14,7 +14,9 @@
 #include <bit>
 #include <chrono>
 #include <cmath>
+#include <iostream>
 #include <limits>
+#include <set>
 #include <type_traits>
 
 #include "tensor/gemm_avx512.h"
@@ -110,8 +112,16 @@ void multiply_panel(const Products& p, int64_t index, int64_t row, int64_t rows,
   }
 }
 
+void warn_once_of_slow_kernels() {
+  [[maybe_unused]] static const bool done = [] {
+    std::cerr << slow_blas_warning(blas_kernels(), best_blas_kernels());
+    return true;
+  }();
+}
+
 void multiply(Products p) {
   if (p.count == 0 || p.m == 0 || p.n == 0) return;
+  if (!has_avx512()) warn_once_of_slow_kernels();
   for (const int64_t size : {p.m, p.n, p.k}) {
     CHECK_ARG(size <= std::numeric_limits<blasint>::max(), "[matmul] a matrix extent of ", size,
               " is more than BLAS can address");
@@ -228,6 +238,32 @@ std::string blas_description() {
   return concat_message(has_avx512() ? "products by stflow's AVX-512 kernel; " : "",
                         openblas_get_config(), ", kernels ", openblas_get_corename(),
                         ", threading ", threading);
+}
+
+std::string blas_kernels() { return openblas_get_corename(); }
+
+std::string best_blas_kernels() {
+#if defined(__x86_64__) && defined(__GNUC__)
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
+    return "SkylakeX";
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return "Haswell";
+#endif
+  return "";
+}
+
+std::string slow_blas_warning(const std::string& kernels, const std::string& best) {
+  // Those without AVX2. A processor that has it may be named by others, newer than this list.
+  static const std::set<std::string> before_avx2{
+      "Prescott",   "Core2",       "Penryn",        "Dunnington",   "Nehalem",
+      "Athlon",     "Opteron",     "Opteron(SSE3)", "Opteron_SSE3", "Barcelona",
+      "Bobcat",     "Atom",        "Nano",          "Sandybridge",  "Bulldozer",
+      "Piledriver", "Steamroller", "Generic",       "Unknown"};
+  if (best.empty() || !before_avx2.contains(kernels)) return "";
+  return concat_message("warning: OpenBLAS uses its kernels '", kernels,
+                        "', made for older processors, and takes up to four times as long as it "
+                        "could; hint: export OPENBLAS_CORETYPE=",
+                        best, "\n");
 }
 
 bool blas_uses_openmp() { return openblas_get_parallel() == OPENBLAS_OPENMP; }

@@ -22,6 +22,15 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias);
 /// Who multiplies: our kernel or not, the BLAS library, its version, kernels and threading, for
 /// manifests and bug reports.
 std::string blas_description();
+/// The OpenBLAS kernels in use, as "Haswell".
+std::string blas_kernels();
+/// The value of OPENBLAS_CORETYPE for kernels that suit the processor: "SkylakeX" where it has
+/// AVX-512, "Haswell" where it has AVX2, else "".
+std::string best_blas_kernels();
+/// What to say, and do, about kernels that OpenBLAS has chosen although `best` suit the processor
+/// better: it takes SSE code on one that it does not know. "" when nothing is lost. The first
+/// product by BLAS says it once on standard error.
+std::string slow_blas_warning(const std::string& kernels, const std::string& best);
 /// True when OpenBLAS was loaded in its OpenMP flavour (others fight with our threads: see README).
 bool blas_uses_openmp();
 

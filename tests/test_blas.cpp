@@ -174,3 +174,15 @@ TEST_CASE("blas_description: names the library, its kernels and its threading") 
   check_contains(blas_description(), "OpenBLAS", "kernels", "threading");
   CHECK(blas_uses_openmp() == (blas_description().find("threading OpenMP") != std::string::npos));
 }
+
+TEST_CASE("slow_blas_warning: old kernels on a new processor, with the remedy; else nothing") {
+  CHECK(slow_blas_warning("Prescott", "SkylakeX") ==
+        "warning: OpenBLAS uses its kernels 'Prescott', made for older processors, and takes up to "
+        "four times as long as it could; hint: export OPENBLAS_CORETYPE=SkylakeX\n");
+  check_contains(slow_blas_warning("Nehalem", "Haswell"), "'Nehalem'", "OPENBLAS_CORETYPE=Haswell");
+  for (const char* fast :
+       {"Haswell", "Zen", "SkylakeX", "Cooperlake", "SapphireRapids", "NEOVERSEN1"})
+    CHECK(slow_blas_warning(fast, "SkylakeX").empty());
+  CHECK(slow_blas_warning("Prescott", "").empty());  // a processor that has no better
+  check_contains(blas_description(), "kernels " + blas_kernels());
+}
