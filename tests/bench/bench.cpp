@@ -47,7 +47,8 @@ std::vector<Record> one_case(const Job& job, const std::vector<std::string>& nam
                     {"ratio", to_first.median},
                     {"ratio_low", to_first.low},
                     {"ratio_high", to_first.high},
-                    {"peak_mb", timing.peak_mb}});
+                    {"peak_mb", timing.peak_mb},
+                    {"kernels", timing.kernels}});
   }
   return rows;
 }

@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "examples/common/program.h"
+#include "tensor/blas.h"
 #include "tensor/check.h"
 
 namespace stflow::bench {
@@ -25,16 +26,28 @@ namespace {
 constexpr auto kPause = std::chrono::milliseconds(10);
 constexpr const char* kKernelChoice[] = {"OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"};
 
+constexpr const char* kTorchChoice = "ATEN_CPU_CAPABILITY";
+
+/// LibTorch's own kernels, those that are not BLAS.
+std::string torch_kernels() {
+  if (const char* chosen = std::getenv(kTorchChoice)) return chosen;
+  return best_blas_kernels() == "SkylakeX" ? "avx512" : "avx2";
+}
+
 std::string program(const Candidate& candidate) {
   const auto folder = std::filesystem::read_symlink("/proc/self/exe").parent_path();
   return folder / (candidate.torch ? "bench_torch" : "bench");
 }
 
 std::vector<std::string> command(const Candidate& candidate) {
-  std::vector<std::string> words;
+  std::vector<std::string> words{"env"};
   if (candidate.free_kernels) {
-    words = {"env"};
     for (const char* variable : kKernelChoice) words.insert(words.end(), {"-u", variable});
+  }
+  if (candidate.torch && !best_blas_kernels().empty()) {
+    if (candidate.free_kernels || !kernels_are_pinned())
+      words.push_back(concat_message(kKernelChoice[0], "=", best_blas_kernels()));
+    words.push_back(concat_message(kTorchChoice, "=", torch_kernels()));
   }
   words.push_back(program(candidate));
   for (const std::string& word : words_of(candidate.job)) words.push_back(word);
@@ -97,6 +110,7 @@ class Child {
 
   struct Turn {
     double ms, peak_mb;
+    std::string kernels;
   };
   /// So many steps.
   Turn turn(int64_t steps) {
@@ -110,7 +124,7 @@ class Child {
         throw std::runtime_error(concat_message("the process of '", name_, "' has ended"));
     }
     Turn result{};
-    std::istringstream(answer) >> result.ms >> result.peak_mb;
+    std::istringstream(answer) >> result.ms >> result.peak_mb >> result.kernels;
     return result;
   }
 
@@ -125,6 +139,7 @@ class Child {
 double Timing::median() const { return quantile(ms, 0.5); }
 
 Ratio ratio(const Timing& a, const Timing& b) {
+  if (a.handicapped || b.handicapped) return {NAN, NAN, NAN};
   std::vector<double> ratios;
   for (size_t round = 0; round < std::min(a.ms.size(), b.ms.size()); ++round)
     ratios.push_back(a.ms[round] / b.ms[round]);
@@ -134,6 +149,7 @@ Ratio ratio(const Timing& a, const Timing& b) {
 std::vector<Timing> measure(const std::vector<Candidate>& candidates, const Rounds& rounds) {
   std::vector<std::unique_ptr<Child>> children;
   std::vector<int64_t> steps;
+  std::vector<bool> is_torch;
   std::vector<Timing> timings;
   for (const Candidate& candidate : candidates) {
     if (!std::filesystem::exists(program(candidate))) continue;
@@ -141,13 +157,18 @@ std::vector<Timing> measure(const std::vector<Candidate>& candidates, const Roun
     children.back()->turn(4);  // builds its tables, touches its memory
     const double ms = children.back()->turn(4).ms;
     steps.push_back(4 * std::max<int64_t>(1, std::lround(rounds.turn_ms / ms / 4)));
-    timings.push_back({candidate.name, {}});
+    timings.emplace_back().name = candidate.name;
+    is_torch.push_back(candidate.torch);
   }
   for (int64_t round = 0; round < rounds.count && !interrupted(); ++round) {
     for (size_t i = 0; i < children.size(); ++i) {
       const Child::Turn turn = children[i]->turn(steps[i]);
       timings[i].ms.push_back(turn.ms);
       timings[i].peak_mb = turn.peak_mb;
+      timings[i].kernels = turn.kernels;
+      if (!is_torch[i]) continue;
+      timings[i].kernels += ", " + torch_kernels();
+      timings[i].handicapped = !slow_blas_warning(turn.kernels, best_blas_kernels()).empty();
     }
   }
   return timings;

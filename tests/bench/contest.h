@@ -24,15 +24,17 @@ struct Candidate {
 
 struct Timing {
   std::string name;
-  std::vector<double> ms;  // a step, one for each round
-  double peak_mb = 0;      // memory
+  std::vector<double> ms;    // a step, one for each round
+  double peak_mb = 0;        // memory
+  std::string kernels;       // OpenBLAS's, and with LibTorch its own
+  bool handicapped = false;  // LibTorch with kernels older than the processor
   double median() const;
 };
 
 struct Ratio {
   double median, low, high;  // 10 % of rounds are below low, 10 % above high
 };
-/// a's time over b's.
+/// a's time over b's; NaN where LibTorch is handicapped.
 Ratio ratio(const Timing& a, const Timing& b);
 
 struct Rounds {
@@ -40,7 +42,8 @@ struct Rounds {
   double turn_ms = 15;  // how long a turn takes, about
 };
 /// Results in the order of the candidates; fewer rounds after Ctrl-C. A candidate that cannot be
-/// started is left out: LibTorch, where it was not there when this was built.
+/// started is left out: LibTorch, where it was not there when this was built. LibTorch has the
+/// kernels that suit the processor best, unless the environment chooses others.
 std::vector<Timing> measure(const std::vector<Candidate>& candidates, const Rounds& rounds);
 
 /// Is OpenBLAS told by the environment which kernels to use?

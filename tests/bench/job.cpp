@@ -9,6 +9,7 @@
 #include "examples/common/measure.h"
 #include "examples/common/vae.h"
 #include "examples/common/words.h"
+#include "tensor/blas.h"
 
 namespace stflow::bench {
 
@@ -59,7 +60,7 @@ void serve(const Step& step) {
     const double start = seconds_now();
     for (int64_t i = 0; i < steps; ++i) step();
     const double ms = 1000 * (seconds_now() - start) / static_cast<double>(steps);
-    std::cout << ms << " " << peak_rss_mb() << std::endl;
+    std::cout << ms << " " << peak_rss_mb() << " " << blas_kernels() << std::endl;
   }
 }
 

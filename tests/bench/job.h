@@ -47,8 +47,9 @@ class Batches {
   size_t taken_ = 0;
 };
 
-/// Answers each line on standard input, a number of steps, with the milliseconds that a step took
-/// and the most memory held so far in MB. One step that is not counted comes first.
+/// Answers each line on standard input, a number of steps, with the milliseconds that a step took,
+/// the most memory held so far in MB and OpenBLAS's kernels. One step that is not counted comes
+/// first.
 void serve(const Step& step);
 
 }  // namespace stflow::bench

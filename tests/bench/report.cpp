@@ -29,6 +29,10 @@ class Timings {
     const Timing* timing = find(name);
     return timing ? timing->peak_mb : NAN;
   }
+  std::string kernels(const std::string& name) const {
+    const Timing* timing = find(name);
+    return timing ? timing->kernels : "-";
+  }
   Ratio over(const std::string& a, const std::string& b) const {
     const Timing *first = find(a), *second = find(b);
     return first && second ? ratio(*first, *second) : Ratio{NAN, NAN, NAN};
@@ -99,6 +103,7 @@ class Report {
                    {"stflow, ms", t.ms(ours)},
                    {"LibTorch, ms", t.ms(torch)},
                    {"LibTorch / stflow", to_record(peer)},
+                   {"LibTorch's kernels", t.kernels(torch)},
                    {"products, ms", t.ms(products)},
                    {"stflow / products", to_record(t.over(ours, products))},
                    {"1 / 2 threads", to_record(threads == "1" ? Ratio{NAN, NAN, NAN} : gain)},
