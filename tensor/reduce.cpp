@@ -300,7 +300,7 @@ Tensor mul_sum_to(const Tensor& a, const Tensor& b, const Shape& shape) {
   const bool sums_rows = plan.a_step == 1 && plan.b_step == 1 && 1 < plan.run &&
                          plan.run <= kBlock && (shape.rank() == 0 || shape[-1] == 1);
   if (!sums_rows) return sum_to(mul(a, b), shape);
-  Tensor rows = Tensor::zeros(plan.shape.with(-1, 1));
+  Tensor rows = Tensor::full(plan.shape.with(-1, 1), 0, "mul_sum_to");
   const real *pa = a.data(), *pb = b.data();
   real* out = rows.data();
   plan.for_each_run([=](int64_t start, int64_t n, int64_t ia, int64_t ib) {
@@ -314,7 +314,7 @@ Tensor bernoulli_log_prob(const Tensor& logits, const Tensor& x, Tensor* residua
             "[bernoulli_log_prob] logits ", logits.shape(), " and values ", x.shape(),
             " need the same last axis");
   const Broadcast plan(logits.shape(), x.shape(), "bernoulli_log_prob", /*whole_last_axis=*/true);
-  Tensor result = Tensor::zeros(plan.shape.without(-1));
+  Tensor result = Tensor::full(plan.shape.without(-1), 0, "bernoulli_log_prob");
   if (residual) *residual = Tensor(plan.shape);
   real* r = residual ? residual->data() : nullptr;
   const real *pa = logits.data(), *px = x.data();
