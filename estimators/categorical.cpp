@@ -98,7 +98,8 @@ Var Categorical::split(const Var& flat) const {
 }
 
 Var Categorical::join(const Var& split) const {
-  return reshape(split, split.shape().without(-1).with(-1, -1));
+  const Shape shape = split.shape().without(-1);
+  return reshape(split, shape.with(-1, shape[-1] * categories_));
 }
 
 Tensor Categorical::sample(Rng& rng) const {

@@ -117,7 +117,7 @@ Rule from_local(const LocalRule& rule, int64_t samples) {
     const Var z = draw(samples == 1 ? q : *repeated(q, samples), rule, scope, weight);
     const Var f = note_upstream(cost(z, scope), weight);
     if (z.requires_grad()) require_path(rule.name, f, z);
-    return samples == 1 ? f : mean(f, {0});
+    return samples == 1 ? f : sum(f, {0}) / static_cast<double>(samples);
   };
   return {.name = rule.name, .apply = apply, .relaxes = rule.relaxes};
 }

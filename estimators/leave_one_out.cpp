@@ -36,7 +36,8 @@ Rule leave_one_out(int64_t samples) {
     const bool on_paths = scope.paths > 1 && shape.rank() > 2 && shape[0] == scope.paths;
     if (on_paths) return leave_one_out_estimate(q, scope, cost);
     const Scope several{scope.rng, scope.pass, scope.temperature, samples};
-    return mean(leave_one_out_estimate(*repeated(q, samples), several, cost), {0});
+    const Var each = leave_one_out_estimate(*repeated(q, samples), several, cost);
+    return sum(each, {0}) / static_cast<double>(samples);  // mean() wants at least one number
   };
   return {"leave-one-out", apply};
 }

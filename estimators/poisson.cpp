@@ -12,6 +12,11 @@ namespace {
 constexpr int64_t kGrain = 1024;    // a draw or a sum costs about 100 elementwise steps
 constexpr real kLargestRate = 1e6;  // float holds counts exactly up to 2^24
 
+/// How many counts, from 0 on, enumeration considers for all of the rates; there may be none.
+int64_t count_of_counts(const Tensor& rate) {
+  return poisson_support(rate.numel() > 0 ? max(rate).item() : 0) + 1;
+}
+
 }  // namespace
 
 PoissonTable poisson_table(double rate) {
@@ -171,7 +176,7 @@ Var Poisson::entropy() const {
 }
 
 Tensor Poisson::states() const {
-  return all_states(poisson_support(max(rate().value()).item()) + 1, param().dim(-1), law());
+  return all_states(count_of_counts(rate().value()), param().dim(-1), law());
 }
 
 namespace {
@@ -200,7 +205,7 @@ Var log_pmf_table(const Var& rate, int64_t counts) {
 }  // namespace
 
 Categorical Poisson::truncated() const {
-  const int64_t counts = poisson_support(max(rate().value()).item()) + 1;
+  const int64_t counts = count_of_counts(rate().value());
   const Shape& shape = rate().shape();
   return {reshape(log_pmf_table(rate(), counts), shape.with(-1, shape[-1] * counts)), counts};
 }

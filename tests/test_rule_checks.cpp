@@ -162,6 +162,23 @@ TEST_CASE("rules: a cost that is NaN gives a gradient that is NaN") {
   });
 }
 
+// ---- no examples ----
+
+TEST_CASE("rules: a batch of no examples gives no costs and a gradient of no rows") {
+  for_all_rules([](const Law& law, const std::string&, const Rule& rule) {
+    const Found found = differentiate(law, Tensor({0, 2}), rule);
+    CHECK(found.f.shape() == Shape{0});
+    CHECK(found.gradient.shape() == Shape{0, 2});
+    // what the rule remembers is as good as new
+    CHECK(all_finite(differentiate(law, law.param, rule).gradient));
+  });
+  for (const bool control_variate : {false, true}) {
+    const Rule median =
+        from_local(mmd({.bandwidth = {}, .control_variate = control_variate}), /*samples=*/3);
+    CHECK(differentiate(laws()[2], Tensor({0, 2}), median).gradient.shape() == Shape{0, 2});
+  }
+}
+
 // ---- options ----
 
 TEST_CASE("rules: temperatures at which float fails are refused, all others give finite numbers") {
