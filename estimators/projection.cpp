@@ -34,8 +34,8 @@ namespace stflow {
 namespace {
 
 void check(const ProjectionOptions& options) {
-  CHECK_ARG(options.bandwidth >= 1e-6 && options.bandwidth <= 1e6,
-            "[projection] the bandwidth must lie in [1e-6, 1e6], got ", options.bandwidth);
+  CHECK_ARG(options.bandwidth >= 1e-100 && options.bandwidth <= 1e100,
+            "[projection] the bandwidth must lie in [1e-100, 1e100], got ", options.bandwidth);
   CHECK_ARG(options.min_rate > 0 && std::isfinite(options.min_rate),
             "[projection] min_rate must be positive and finite, got ", options.min_rate);
 }

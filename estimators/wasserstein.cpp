@@ -115,8 +115,8 @@ double centred_kernel(Kernel kernel, double bandwidth, double x, double y) {
 }
 
 double mmd_squared(const AtomLaw& a, const AtomLaw& b, Kernel kernel, double bandwidth) {
-  CHECK_ARG(bandwidth >= 1e-6 && bandwidth <= 1e6,
-            "[mmd_squared] the bandwidth must lie in [1e-6, 1e6], got ", bandwidth);
+  CHECK_ARG(bandwidth >= 1e-100 && bandwidth <= 1e100,
+            "[mmd_squared] the bandwidth must lie in [1e-100, 1e100], got ", bandwidth);
   const double squared = mean_kernel(a, a, kernel, bandwidth) +
                          mean_kernel(b, b, kernel, bandwidth) -
                          2 * mean_kernel(a, b, kernel, bandwidth);

@@ -295,3 +295,19 @@ TEST_CASE("mmd: at a very large bandwidth it is the squared difference of means 
       distance_gradient(Tensor::from({real(.5), real(.5)}), Tensor(), points, options);
   CHECK((slope[0] - slope[1]) * h * h == doctest::Approx(2 * .125).epsilon(1e-6));
 }
+
+TEST_CASE("mmd: bandwidths whose square leaves the range of double are refused") {
+  const AtomLaw a({.2, .9}), b({1, 2});
+  for (const double h : {1e-200, 1e200, HUGE_VAL, double{NAN}, 0., -1.}) {
+    CAPTURE(h);
+    check_contains(message_of([&] { project(a, {.bandwidth = h}); }), "[projection]", "bandwidth",
+                   "1e100");
+    check_contains(message_of([&] { mmd_squared(a, b, Kernel::rbf, h); }), "[mmd_squared]",
+                   "bandwidth", "1e100");
+  }
+  for (const double h : {1e-100, 1e-3, 1e100}) {
+    CAPTURE(h);
+    CHECK(std::isfinite(project(a, {.distance = Distance::mmd, .bandwidth = h})));
+    CHECK(std::isfinite(mmd_squared(a, b, Kernel::rbf, h)));
+  }
+}
