@@ -17,6 +17,9 @@ void train_for_low_variance(const Var& ghat, const std::vector<Var>& parameters)
 }
 
 std::shared_ptr<nn::Module> control_network(int64_t inputs, uint64_t seed) {
+  constexpr int64_t kMostInputs = 1 << 24;
+  CHECK_ARG(inputs >= 1 && inputs <= kMostInputs, "[control_network] needs 1 to ", kMostInputs,
+            " inputs, got ", inputs);
   Rng rng(seed);
   return std::make_shared<nn::MLP>(std::vector<int64_t>{inputs, 200, 1}, rng);
 }

@@ -31,6 +31,8 @@ Tensor counted_estimates(const Problem& problem, const std::vector<Rule>& rules,
     };
     return expect(q, rules[depth], scope, counted, q.param().detach());
   };
+  CHECK_ARG(rows >= 0 && rows <= kMostDraws, "[estimates] makes 0 to ", kMostDraws, " rows, got ",
+            rows);
   const Var param =
       Var::parameter(broadcast_to(problem.param, {rows, problem.param.dim(-1)}).clone());
   CHECK_ARG(problem.loss, "[estimates] problem '", problem.name, "' has no loss function");

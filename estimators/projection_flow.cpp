@@ -65,6 +65,9 @@ Tensor move(const Tensor& z, const ParticleCost& f, double epsilon) {
   CHECK_ARG(cost.defined() && cost.shape() == Shape{z.dim(0)}, "[flow_step] the cost of particles ",
             z.shape(), " must have shape [", z.dim(0), "], got ",
             cost.defined() ? cost.shape().str() : "an empty Var");
+  CHECK_ARG(depends_on(cost, leaf),
+            "[flow_step] no op leads from the cost back to the particles, so "
+            "they would not move. Hint: a cost that is constant on purpose adds 0 * sum(z, {-1})");
   const Tensor slope = grad({cost}, {leaf})[0].value();
   return sub(z, mul(slope, Tensor::scalar(static_cast<real>(epsilon))));
 }

@@ -101,3 +101,10 @@ TEST_CASE("rebar: eta and temperature get a gradient in every tune_every-th call
   check_contains(message_of([] { rebar({.tune_every = 0}); }),
                  "rule 'rebar': tune_every must be at least 1, got 0");
 }
+
+TEST_CASE("control_network: its number of inputs has bounds") {
+  for (const int64_t inputs : {int64_t{0}, int64_t{-3}, int64_t{1} << 62}) {
+    check_contains(message_of([=] { control_network(inputs, 1); }),
+                   "[control_network] needs 1 to 16777216 inputs, got " + std::to_string(inputs));
+  }
+}

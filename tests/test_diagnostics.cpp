@@ -196,6 +196,11 @@ TEST_CASE("diagnose: what cannot be diagnosed is said") {
   check_contains(message_of([] { diagnosis("bernoulli4", "arm", 1); }), "[diagnose]", "got 1");
   check_contains(message_of([] { gradient_moments([] { return Var(0.0); }, {}, {}, 1); }),
                  "[gradient_moments]", "got 1");
+  for (const int64_t rows : {int64_t{-1}, int64_t{1} << 62}) {
+    Rng rng(1);
+    check_contains(message_of([&] { estimates(problem("bernoulli4"), {arm()}, rows, rng); }),
+                   "[estimates] makes 0 to 1000000000 rows, got ");
+  }
   check_contains(message_of([] { diagnosis("two-layer", {arm()}); }), "'two-layer'", "more than 1");
   Problem wrong = problem("bernoulli4");
   wrong.param = wrong.param.reshape({4});

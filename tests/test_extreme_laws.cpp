@@ -311,3 +311,16 @@ TEST_CASE("mmd: bandwidths whose square leaves the range of double are refused")
     CHECK(std::isfinite(mmd_squared(a, b, Kernel::rbf, h)));
   }
 }
+
+TEST_CASE("flow: a cost without a path to the particles is refused, a constant one moves nothing") {
+  Rng rng(1);
+  const Tensor p = Tensor::full({1}, real(.5));
+  const auto step = [](const Var& z) {
+    return sum(Var(greater(z.value(), Tensor::scalar(0))), {-1});
+  };
+  check_contains(message_of([&] { flow_step(p, step, {.particles = 5}, rng); }), "[flow_step]",
+                 "no op leads", "0 * sum(z, {-1})");
+  const FlowStep still = flow_step(
+      p, [](const Var& z) { return 3 + 0 * sum(z, {-1}); }, {.particles = 5}, rng);
+  check_equal(still.pushed, still.particles);
+}
