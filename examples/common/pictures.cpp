@@ -9,6 +9,7 @@
 #include <cctype>
 #include <charconv>
 #include <cmath>
+#include <cstdio>
 #include <filesystem>
 #include <functional>
 #include <iostream>
@@ -234,12 +235,19 @@ void save_image_grid(const std::string& stem, const Tensor& images, const ImageG
 }
 
 std::string gnuplot_text(const std::string& text) {
-  std::string result = "'";  // in which only the quote itself is special, and is doubled
+  // In single quotes only the quote itself is special, and is doubled; but gnuplot 5.4 stumbles
+  // over one at the beginning and over two side by side. Such a text stands in double quotes.
+  const bool single = !text.starts_with('\'') && text.find("''") == std::string::npos;
+  std::string result;
   for (const char c : text) {
     const bool control = static_cast<unsigned char>(c) < ' ' || c == 127;
-    result += c == '\'' ? "''" : std::string(1, control ? '?' : c);
+    const bool special = single ? c == '\'' : c == '"' || c == '\\' || c == '`';
+    char octal[8];
+    std::snprintf(octal, sizeof octal, "\\%03o", static_cast<unsigned>(c));
+    result += control ? "?" : !special ? std::string(1, c) : single ? "''" : octal;
   }
-  return result + "'";
+  const char* quote = single ? "'" : "\"";
+  return quote + result + quote;
 }
 
 bool save_gnuplot(const std::string& stem, const std::string& script) {

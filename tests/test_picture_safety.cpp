@@ -1,0 +1,194 @@
+// test_picture_safety.cpp - no text that gets into a picture can make gnuplot or dot do anything
+// else, and no file of theirs can be put where ours are.
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+
+#include "autodiff/graph_print.h"
+#include "autodiff/ops.h"
+#include "examples/common/files.h"
+#include "examples/common/flow_picture.h"
+#include "examples/common/pictures.h"
+#include "tensor/rng.h"
+#include "tests/capture.h"
+#include "tests/testing.h"
+
+using namespace stflow;
+using stflow::testing::check_contains;
+using stflow::testing::message_of;
+using stflow::testing::printed_by;
+using stflow::testing::TempDir;
+
+namespace {
+
+namespace fs = std::filesystem;
+
+bool has(const char* program) { return run_command({"which", program}, ".") == 0; }
+
+/// Texts that run `touch pwned` where they are not quoted, in one way or another.
+const std::vector<std::string> kHostile{"x\nsystem('touch pwned')\n",
+                                        "x\r\nsystem(\"touch pwned\")",
+                                        "x'\nsystem('touch pwned')\n'",
+                                        "x', system('touch pwned'), '",
+                                        "x\"; system(\"touch pwned\"); \"",
+                                        "`touch pwned`",
+                                        "\"`touch pwned`\"",
+                                        "\\",
+                                        "x\\\nsystem('touch pwned')",
+                                        "'",
+                                        "a''b",
+                                        "''`touch pwned`\" . system('touch pwned') . \"",
+                                        "''\\",
+                                        "''\n!touch pwned\n''",
+                                        "'x' . system('touch pwned') . 'x'",
+                                        "'",
+                                        "a''b",
+                                        "''`touch pwned`\" . system('touch pwned') . \"",
+                                        "''\\",
+                                        "@pwned",
+                                        "{/Bold x}",
+                                        "END\nsystem('touch pwned')\n$mark0 << END",
+                                        std::string("x\0\nsystem('touch pwned')", 23),
+                                        "x\x1b[31m\x7f\v\fsystem('touch pwned')",
+                                        "<touch pwned",
+                                        "| touch pwned",
+                                        "%1$s%n \xff\xfe"};
+
+/// The environment variable for as long as this lives.
+struct SetHome {
+  std::string before = std::getenv("HOME") ? std::getenv("HOME") : "";
+  explicit SetHome(const std::string& value) { setenv("HOME", value.c_str(), 1); }
+  ~SetHome() { setenv("HOME", before.c_str(), 1); }
+};
+
+}  // namespace
+
+TEST_CASE("pictures: no text makes gnuplot run a command, wherever it stands") {
+  const TempDir dir;
+  const bool gnuplot = has("gnuplot");
+  for (const std::string& text : kHostile) {
+    CAPTURE(text);
+    Plot plot{text, text, {1, 2}, {{text + "1", {3, 2.5}, {2, 2}, {4, 3}}, {text, {4, 5}}}};
+    plot.title = plot.level_name = plot.marks_name = text;
+    plot.level = 3;
+    plot.marks = {{0, 1, 2, 0.5}};
+    fs::remove(dir / "p.png");
+    fs::remove(dir / "s.png");
+    const auto printed = printed_by([&] {
+      save_plots(dir / "p", {plot, plot}, 2);
+      save_scatter(dir / "s", {text, text, {{text, 1, 2}, {"b", 2, 1}}});
+    });
+    CHECK_FALSE(fs::exists(dir / "pwned"));
+    CHECK_FALSE(fs::exists("pwned"));
+    if (!gnuplot) continue;
+    CHECK(printed.err.empty());
+    CHECK(read_file(dir / "p.png").starts_with("\x89PNG"));
+    CHECK(read_file(dir / "s.png").starts_with("\x89PNG"));
+    // The scripts do nothing else when they are run by hand.
+    CHECK(run_command({"gnuplot", "p.gp"}, dir.path()) == 0);
+    CHECK(run_command({"gnuplot", "s.gp"}, dir.path()) == 0);
+    CHECK_FALSE(fs::exists(dir / "pwned"));
+  }
+}
+
+TEST_CASE("pictures: gnuplot reads back every text as it was, but for control characters") {
+  if (!has("gnuplot")) return;
+  const TempDir dir;
+  const std::string letters = "''\"\\`@$ax0{};!#<|%\n\t";
+  Rng rng(1);
+  std::string script = "set print '-'\n", expected;
+  for (int i = 0; i < 2000; ++i) {
+    std::string text;
+    const auto length = static_cast<size_t>(rng.uniform({1}).item() * 8);
+    for (size_t j = 0; j < length; ++j) {
+      text += letters[static_cast<size_t>(rng.uniform({1}).item() * double(letters.size()))];
+    }
+    script += "print " + gnuplot_text(text) + "\n";
+    std::ranges::replace_if(
+        text, [](char c) { return c < ' '; }, '?');
+    expected += text + "\n";
+  }
+  REQUIRE(run_filter({"gnuplot", "-d"}, dir.path(), script, dir / "printed") == 0);
+  CHECK(read_file(dir / "printed") == expected);
+}
+
+TEST_CASE("pictures: the strip of a flow quotes its names too") {
+  const TempDir dir;
+  for (const std::string& text : kHostile) {
+    CAPTURE(text);
+    FlowResults results{.family = Family::bernoulli, .parameter = text, .best = 0.5};
+    const Tensor half = Tensor::full({1}, real(0.5)), bits = Tensor::from({0, 1}, {2, 1});
+    results.flows = {
+        {text, {FlowStep{.theta = half, .particles = bits, .pushed = bits, .next = half}}}};
+    results.descents = {{text, {0.5, 0.5}}};
+    results.exact = {text, {0.5, 0.5}};
+    results.measure([](double theta) { return theta; });
+    const auto printed = printed_by([&] { save_flow(dir.path(), results, true); });
+    CHECK_FALSE(fs::exists(dir / "pwned"));
+    if (!has("gnuplot")) continue;
+    CHECK(printed.err.empty());
+    CHECK(run_command({"gnuplot", "strip.gp"}, dir.path()) == 0);
+    CHECK_FALSE(fs::exists(dir / "pwned"));
+  }
+}
+
+TEST_CASE("pictures: gnuplot reads no settings but our own") {
+  const TempDir dir;
+  fs::create_directory(dir / "home");
+  write_file(dir / "home/.gnuplot", "system('touch " + (dir / "pwned") + "')\n");
+  write_file(dir / ".gnuplot", "system('touch " + (dir / "pwned") + "')\n");
+  {
+    const SetHome home(dir / "home");
+    printed_by([&] { save_plot(dir / "p", {"x", "y", {1}, {{"a", {1}}}}); });
+  }
+  CHECK_FALSE(fs::exists(dir / "pwned"));
+}
+
+TEST_CASE("pictures: a picture is written to no link, and its failure is a note") {
+  const TempDir dir;
+  write_file(dir / "victim", "mine");
+  fs::create_symlink("victim", dir / "p.png");
+  fs::create_symlink("victim", dir / "g.svg");
+  bool drawn = false;
+  const auto printed = printed_by([&] {
+    drawn =
+        save_plot(dir / "p", {"x", "y", {1}, {{"a", {1}}}}) || save_graph(dir / "g", "digraph{}");
+  });
+  CHECK_FALSE(drawn);
+  check_contains(printed.err, "note: no picture of " + dir / "p",
+                 "note: no picture of " + dir / "g");
+  if (has("gnuplot")) check_contains(printed.err, "could not write", "symbolic link");
+  CHECK(read_file(dir / "victim") == "mine");
+}
+
+TEST_CASE("pictures: a file name that gnuplot would take for a command is refused") {
+  const TempDir dir;
+  const Plot plot{"x", "y", {1}, {{"a", {1}}}};
+  for (const std::string name : {"< id", "|id", "-e", "$data", "+", "@x", "a\nb", "'", "*", ""}) {
+    CAPTURE(name);
+    const std::string stem = dir.path().string() + "/" + name;
+    check_contains(message_of([&] { save_plot(stem, plot); }), "[pictures] expected a file name");
+    check_contains(message_of([&] {
+                     save_scatter(stem, {"x", "y", {{"a", 1, 2}}});
+                   }),
+                   "[pictures] expected a file name");
+  }
+  CHECK(fs::is_empty(dir.path()));
+}
+
+TEST_CASE("to_dot: names of operations stay inside their labels") {
+  const TempDir dir;
+  const Var x = Var::parameter(Tensor::ones({2}));
+  for (const std::string& text : kHostile) {
+    CAPTURE(text);
+    const Var y = make_node(text + "\"]; evil [label=\"", Tensor::ones({2}), {x},
+                            [](const Var&, const Var& up) { return std::vector<Var>{up}; });
+    const std::string dot = to_dot({y});
+    CHECK(std::ranges::count(dot, '\n') == 7);
+    CHECK(std::ranges::count(to_text({y}), '\n') == 2);
+    CHECK(dot.find("\"]; evil") == dot.find("\\\"]; evil") + 1);
+    printed_by([&] { save_graph(dir / "g", dot); });
+    if (!has("dot")) continue;
+    check_contains(read_file(dir / "g.svg"), "evil [label=");
+  }
+}
