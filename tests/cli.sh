@@ -492,6 +492,24 @@ expect_exit 0 'poisson_gan --objective wasserstein' '| st ' -- "${gan[@]}" --obj
 expect_exit 2 'poisson_gan: a rule of another law' "--rule: 'arm' is not one of st, mmd" -- "${gan[@]}" --rule arm
 expect_exit 2 'poisson_gan: empty range' 'error: --rate-min 3 is above --rate-max 2' -- "${gan[@]}" --rate-min 3 --rate-max 2
 expect_exit 1 'poisson_gan: --out with contents' "'gan' is not empty" -- "${gan[@]}" --out gan
+stop_gan() {  # DIR ACTION: stops a long run after the action
+  timeout --foreground -k 1 60 "$build/poisson_gan" --seeds 5000 --no-plots --out "$1" > out 2> err < /dev/null &
+  pid=$!
+  until [ -s "$1/config.json" ] || ! kill -0 $pid 2> /dev/null; do sleep .05; done
+  eval "$2"
+  kill -TERM $pid
+  wait $pid
+  status=$?
+}
+stop_gan gan4 true
+verify 143 'poisson_gan: stopped, it has nothing to report' 'nothing to report'
+check 'poisson_gan: then its directory is gone' [ ! -e gan4 ]
+stop_gan gan5 'echo precious > gan5/notes.txt'
+verify 143 'poisson_gan: stopped, in a directory with files of others' 'nothing to report'
+check 'poisson_gan: what it has not written stays' [ "$(ls gan5)" = notes.txt ]
+mkdir gan6
+stop_gan gan6 true
+check 'poisson_gan: so does an empty directory that was there' [ -d gan6 ]
 
 # ---- projected_flow ----
 

@@ -236,3 +236,69 @@ TEST_CASE("campaign: a directory keeps to the arguments it was made with, but fo
                  }),
                  "has runs made with the arguments '--lr 2', not '--lr 3'");
 }
+
+TEST_CASE("campaign: files that are no results do not count as a finished run") {
+  const TempDir dir;
+  const Campaign campaign(dir / "out", {});
+  const Cell cell{"linear", "st", 1};
+  const std::string folder = campaign.path("cells/" + cell.name());
+  write_run(campaign, cell, 100, 2);
+  CHECK(campaign.finished(cell));
+  const std::string summary = read_file(folder + "/summary.json");
+  for (const std::string& text :
+       {std::string("{}"), std::string(100'000, '['), "{\"a\":" + std::string(100'000, '['),
+        std::string(R"({"interrupted":false,"test_neg_elbo":"low"})")}) {
+    write_file(folder + "/summary.json", text);
+    CHECK_FALSE(campaign.finished(cell));
+  }
+  write_file(folder + "/summary.json", summary);
+  for (const char* text : {"", "{\"steps\":\"ten\"}\n", "{}\n{\n"}) {
+    write_file(folder + "/metrics.jsonl", text);
+    CHECK_FALSE(campaign.finished(cell));
+  }
+}
+
+TEST_CASE("campaign: files of others are neither removed nor written through") {
+  const TempDir dir;
+  namespace fs = std::filesystem;
+  const Cell cell{"linear", "st", 1};
+  const std::string out = dir / "out", folder = out + "/cells/" + cell.name();
+  const std::string victim = dir / "victim";
+  write_file(victim, "mine");
+  const auto message = [&] {
+    return message_of<std::runtime_error>([&] {
+      Campaign(out, {"--dataset", "digits"}).run({cell}, 1, /*quiet=*/true);
+    });
+  };
+  fs::create_directories(folder);
+  for (const char* name : {"campaign.json", "campaign.lock"}) {
+    CAPTURE(std::string(name));
+    fs::remove(out + "/" + name);
+    fs::create_symlink(victim, out + "/" + name);
+    check_contains(message(), out + "/" + name, "symbolic link");
+    fs::remove(out + "/" + name);
+  }
+  write_file(out + "/campaign.json", "{}");
+  fs::create_symlink(victim, folder + ".log");
+  check_contains(message(), folder + ".log", "symbolic link");
+  fs::remove(folder + ".log");
+  CHECK(read_file(victim) == "mine");
+
+  fs::create_directory(dir / "theirs");
+  fs::remove_all(folder);
+  fs::create_directory_symlink(dir / "theirs", folder);
+  check_contains(message(), folder, "symbolic link");
+  fs::remove(folder);
+  fs::create_directories(folder + "/checkpoints");
+  write_file(folder + "/checkpoints/notes", "mine");
+  write_file(folder + "/notes", "mine");
+  write_file(folder + "/config.json", "{}");
+  message();  // the run finds its directory taken; where there is no such program, it does not
+              // begin
+  CHECK(fs::exists(folder + "/notes"));
+  CHECK(fs::exists(folder + "/checkpoints/notes"));
+  fs::remove_all(out + "/cells");
+  fs::create_directory_symlink(dir / "theirs", out + "/cells");
+  check_contains(message(), out + "/cells", "symbolic link");
+  CHECK(fs::is_empty(dir / "theirs"));
+}

@@ -130,6 +130,10 @@ bool Campaign::finished(const Cell& cell) const {
     if (!stopped || !find_value(results, "test_neg_elbo")) return false;
     const std::vector<Record> rows = metrics(cell);
     const auto count = std::ssize(rows);
+    as_number(*find_value(results, "test_neg_elbo"));
+    for (const Record& row : rows) {
+      for (const Field& field : row) as_number(field.value);
+    }
     if (count == 0) return false;
     if (text_of(*stopped) == "no") return count >= epochs_;
     // The last epoch of a run that was stopped may be cut short.
@@ -137,7 +141,7 @@ bool Campaign::finished(const Cell& cell) const {
         count > 1 && get<int64_t>(rows.back(), "steps") == count * get<int64_t>(rows[0], "steps");
     return epochs_ > 0 && (count > epochs_ || (count == epochs_ && last_is_whole));
   } catch (const std::runtime_error&) {
-    return false;  // cut off: to be run again
+    return false;  // cut off, or no numbers: to be run again
   }
 }
 
