@@ -389,5 +389,6 @@ TEST_CASE("run: rows keep their columns, plots name existing ones, data is named
       "epoch,error");
   check_contains(message_of([&] { run.plot_metrics("p", "y", {"test"}); }),
                  "[plot_metrics] no column 'test' in epoch,loss");
+  check_contains(message_of([&] { run.last("test"); }), "[Run::last] no column 'test' in epoch,");
   CHECK_THROWS_AS(Run(example.options, example.common, {}), std::invalid_argument);
 }

@@ -172,6 +172,16 @@ TEST_CASE("files: read_file takes no more than it is told") {
   check_contains(refusal_of([&] { read_record(dir / "x"); }), "expected at most", "1099511627776");
 }
 
+TEST_CASE("safetensors: a header that could not be read again is not written") {
+  const TempDir dir;
+  const std::string path = dir / "m";
+  check_contains(refusal_of([&] {
+                   nn::save_safetensors(path, {}, {{"k", std::string(100'000'000, 'x')}});
+                 }),
+                 path, "names and metadata take more than 100000000 bytes");
+  CHECK_FALSE(fs::exists(path));
+}
+
 TEST_CASE("JSON: depth, size, names and numbers are bounded wherever it is read") {
   const TempDir dir;
   const auto record = [](const std::string& text) {
