@@ -168,8 +168,8 @@ TEST_CASE("files: read_file takes no more than it is told") {
   CHECK(read_file(dir / "x", 5) == "12345");
   check_contains(refusal_of([&] { read_file(dir / "x", 4); }), dir / "x",
                  "expected at most 4 bytes, found 5");
-  fs::resize_file(dir / "x", uintmax_t{1} << 40);  // sparse
-  check_contains(refusal_of([&] { read_record(dir / "x"); }), "expected at most", "1099511627776");
+  fs::resize_file(dir / "x", uintmax_t{1} << 36);  // sparse
+  check_contains(refusal_of([&] { read_record(dir / "x"); }), "expected at most", "68719476736");
 }
 
 TEST_CASE("safetensors: a header that could not be read again is not written") {
