@@ -555,6 +555,9 @@ for program in vae mlp; do
 done
 at_first_epoch 'kill -TERM $pid' "${vae[@]}" --epochs 1000000
 verify 143 'SIGTERM is taken for Ctrl-C' 'interrupted        yes'
+at_first_epoch 'kill -INT $pid' "$build/bernoulli_vae" --data medium --dataset mnist --epochs 1000000 --out stopped_pictures
+verify 130 'Ctrl-C, with pictures' 'interrupted        yes'
+check 'Ctrl-C: the curves are drawn' [ -s stopped_pictures/curves.png ]
 at_first_epoch 'kill -INT $pid' "${vae[@]}" --limit 10 --nll-samples 1000000000
 verify 130 'Ctrl-C ends the importance bound' 'test_nll           -'
 

@@ -157,6 +157,28 @@ TEST_CASE("program: no file gets the number of a standard stream that is closed"
   }
 }
 
+TEST_CASE("program: Ctrl-C stops what it started, but for what draws its pictures") {
+  const TempDir dir;
+  const std::vector<std::string> slow{"sh", "-c", "sleep .3; cat"};
+  int drawn = -1;
+  written_to_2_by([&] {
+    run_main(0, nullptr, [&](int, char**) {
+      std::raise(SIGINT);
+      drawn = run_filter(slow, dir.path(), "text", dir / "picture");
+    });
+  });
+  CHECK(drawn == 0);
+  CHECK(read_file(dir / "picture") == "text");
+  CHECK(ended_by([] {
+          std::signal(SIGINT, SIG_IGN);  // what we ignore, the other hears
+          return run_main(0, nullptr, [](int, char**) {
+            std::raise(SIGTERM);
+            if (run_command({"sleep", "20"}, ".") != 128 + SIGINT)
+              throw std::runtime_error("it went on");
+          });
+        }) == 143);
+}
+
 TEST_CASE("program: did_you_mean finds a near word or a beginning, and is silent otherwise") {
   const std::vector<std::string> words = {"--epochs", "--epsilon", "st", "rebar", "relax"};
   CHECK(did_you_mean("--epoch", words) == "; did you mean '--epochs'?");

@@ -83,9 +83,10 @@ File in_memory(std::string_view text) {
   return file;
 }
 
-/// Runs a command with these files as its standard input, output and error; see run_command.
+/// Runs a command with these files as its standard input, output and error; see run_command. It
+/// does not hear of Ctrl-C unless it is `stoppable`.
 int spawn(const std::vector<std::string>& command, const std::string& directory, int in, int out,
-          int err) {
+          int err, bool stoppable) {
   std::vector<char*> argv;
   for (const std::string& word : command) argv.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);
@@ -96,10 +97,14 @@ int spawn(const std::vector<std::string>& command, const std::string& directory,
   posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
   posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
   posix_spawn_file_actions_adddup2(&actions, err, STDERR_FILENO);
-  // In a process group of its own: Ctrl-C reaches it through us, once.
+  // In a process group of its own: Ctrl-C reaches it through us, once, also where we ignore it.
+  sigset_t interrupt;
+  sigemptyset(&interrupt);
+  sigaddset(&interrupt, SIGINT);
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF);
+  posix_spawnattr_setsigdefault(&attributes, &interrupt);
   pid_t child = 0;
   const int failed = posix_spawnp(&child, argv[0], &actions, &attributes, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
@@ -108,7 +113,7 @@ int spawn(const std::vector<std::string>& command, const std::string& directory,
 
   int status = 0;
   for (bool told = false; waitpid(child, &status, WNOHANG) == 0; usleep(20'000)) {
-    if (interrupted() && !told) told = kill(child, SIGINT) == 0;
+    if (stoppable && interrupted() && !told) told = kill(child, SIGINT) == 0;
   }
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
@@ -177,13 +182,13 @@ int run_command(const std::vector<std::string>& command, const std::string& dire
                 const std::string& log) {
   const File none = nothing(),
              output = log.empty() ? none : owned(open_own(log, O_WRONLY | O_TRUNC));
-  return spawn(command, directory, *none, *output, *output);
+  return spawn(command, directory, *none, *output, *output, /*stoppable=*/true);
 }
 
 int run_filter(const std::vector<std::string>& command, const std::string& directory,
                const std::string& input, const std::string& output) {
   const File in = in_memory(input), out = in_memory(""), none = nothing();
-  const int code = spawn(command, directory, *in, *out, *none);
+  const int code = spawn(command, directory, *in, *out, *none, /*stoppable=*/false);
   if (code == 0) write_file(output, read_file("/proc/self/fd/" + std::to_string(*out)));
   return code;
 }
