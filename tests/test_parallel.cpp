@@ -1,14 +1,9 @@
 // test_parallel.cpp - the parallel loop: what it covers, what it carries out, what it forbids BLAS.
 #include <doctest/doctest.h>
-#include <fcntl.h>
 #include <omp.h>
-#include <pthread.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
-#include <functional>
 #include <mutex>
 #include <numeric>
 #include <set>
@@ -18,7 +13,6 @@
 #include <utility>
 #include <vector>
 
-#include "nn/binary_file.h"
 #include "tensor/parallel.h"
 #include "tests/testing.h"
 
@@ -178,75 +172,4 @@ TEST_CASE("parallel_for: refuses a negative range and a grain of zero") {
   check_contains(message_of([&] { parallel_for(-1, 1, nothing); }), "[parallel_for] expected n",
                  "-1");
   check_contains(message_of([&] { parallel_for(1, 0, nothing); }), "[parallel_for] expected grain");
-}
-
-namespace {
-
-/// What a child process that calls `body` returns, or -1 when it was killed or needs 20 seconds.
-/// What it writes to standard error is thrown away.
-int exit_code_of(const std::function<int()>& body) {
-  const pid_t child = fork();
-  if (child == 0) {
-    dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
-    alarm(20);
-    _exit(body());
-  }
-  int status = 0;
-  waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-/// How many threads take part in a loop of chunks that last 5 ms.
-size_t workers_of_long_loop() {
-  std::mutex mutex;
-  std::set<std::thread::id> workers;
-  parallel_for(20, 1, [&](int64_t, int64_t) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    const std::lock_guard lock(mutex);
-    workers.insert(std::this_thread::get_id());
-  });
-  return workers.size();
-}
-
-}  // namespace
-
-TEST_CASE("parallel_for: a child forked while helpers are busy does not wait for them") {
-  const Threads scope(3);
-  std::atomic<bool> end = false;
-  std::thread busy([&] {
-    while (!end) parallel_for(8, 1, [](int64_t, int64_t) { std::this_thread::yield(); });
-  });
-  for (int i = 0; i < 20; ++i) {
-    CHECK(exit_code_of([] {
-            for (int loop = 0; loop < 10; ++loop) {
-              if (chunks_of(13, 1).size() != 13) return 1;
-            }
-            return workers_of_long_loop() >= 2 ? 0 : 2;  // helpers of its own
-          }) == 0);
-  }
-  end = true;
-  busy.join();
-}
-
-TEST_CASE("parallel_for: where no thread can be started the caller works alone, and says so once") {
-  const Threads scope(4);
-  const TempDir dir;
-  const std::string log = dir / "log";
-  CHECK(exit_code_of([&] {
-          dup2(open(log.c_str(), O_CREAT | O_WRONLY, 0600), STDERR_FILENO);
-          // A stack as large as all addresses: fails for root too, as `ulimit -u` does not.
-          pthread_attr_t stack;
-          pthread_attr_init(&stack);
-          pthread_attr_setstacksize(&stack, size_t{1} << 47);
-          pthread_setattr_default_np(&stack);
-          std::vector<int64_t> numbers(100, 0);
-          for (int64_t round = 0; round < 10; ++round) {
-            parallel_for(100, 9, [&](int64_t begin, int64_t end) {
-              for (int64_t i = begin; i < end; ++i) ++numbers[i];
-            });
-          }
-          return numbers == std::vector<int64_t>(100, 10) ? 0 : 1;
-        }) == 0);
-  CHECK(nn::read_file(log).find("warning: cannot start a thread (") == 0);
-  CHECK(nn::read_file(log).ends_with("): computing with 1 of 4\n"));
 }
