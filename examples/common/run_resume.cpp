@@ -78,9 +78,8 @@ void Run::check_settings(const Record& before, const std::string& source) const 
     if (!now || name == "data" || name == "checkpoint_every") continue;
     const std::string is = csv_row({{"", *now}}), was = csv_row({{"", value}});
     if (is == was) continue;
-    if (name == "epochs" && !common_.schedule_over_epochs && as_number(*now) > as_number(value)) {
-      continue;
-    }
+    const int64_t* epochs = name == "epochs" ? std::get_if<int64_t>(&value) : nullptr;
+    if (epochs && !common_.schedule_over_epochs && as_number(*now) > as_number(*epochs)) continue;
     std::string option = "--" + name;
     std::ranges::replace(option, '_', '-');
     throw std::runtime_error(concat_message(

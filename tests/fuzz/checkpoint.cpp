@@ -33,7 +33,7 @@ void run_program(const std::vector<const char*>& words) {
   run.state.add("optimizer", optimizer);
   run.state.add("rng", rng);
   run.state.add("rules", rules);
-  run.start(2, {"epoch", "loss"});
+  run.start(2, {"loss"});
   run.last("loss");
   run.finish({});
 }
