@@ -49,6 +49,33 @@ TEST_CASE("interval_of: mean and Student's interval; none for a single run") {
         doctest::Approx(2.228 * std::sqrt(11.0 / 11)).epsilon(1e-3));
 }
 
+TEST_CASE("compare: a summary whose cost is no number is refused by its path") {
+  const TempDir dir;
+  const Campaign campaign(dir / "out", {"--epochs", "2"});
+  const Cell cell{"linear", "st", 1};
+  write_run(campaign, cell, 100, 2);
+  const std::string summary = campaign.path("cells/linear_st_1/summary.json");
+  write_file(summary, to_json({{"test_neg_elbo", 100.0},
+                               {"step_ms_median", std::string("quick")},
+                               {"interrupted", false}}));
+  CHECK(message_of<std::runtime_error>([&] { compare(campaign, {cell}); }) ==
+        summary + ": step_ms_median: expected a number, found 'quick'");
+}
+
+TEST_CASE("campaign: steps beyond 64 bits make no whole epoch") {
+  const TempDir dir;
+  const Campaign campaign(dir / "out", {"--epochs", "2"});
+  const Cell cell{"linear", "st", 1};
+  write_run(campaign, cell, 100, 2, /*interrupted=*/true);
+  CHECK(campaign.finished(cell));
+  std::string rows;
+  for (int64_t epoch : {1, 2}) {
+    rows += to_json({{"epoch", epoch}, {"test_neg_elbo", 1.0}, {"steps", INT64_MAX}}) + "\n";
+  }
+  write_file(campaign.path("cells/linear_st_1/metrics.jsonl"), rows);
+  CHECK_FALSE(campaign.finished(cell));
+}
+
 TEST_CASE("compare: means over the seeds that finished, step times relative to straight-through") {
   const TempDir dir;
   const Campaign campaign(dir / "out", {"--epochs", "2"});

@@ -137,8 +137,9 @@ bool Campaign::finished(const Cell& cell) const {
     if (count == 0) return false;
     if (text_of(*stopped) == "no") return count >= epochs_;
     // The last epoch of a run that was stopped may be cut short.
+    const auto steps = get<int64_t>(rows.back(), "steps");
     const bool last_is_whole =
-        count > 1 && get<int64_t>(rows.back(), "steps") == count * get<int64_t>(rows[0], "steps");
+        count > 1 && steps % count == 0 && steps / count == get<int64_t>(rows[0], "steps");
     return epochs_ > 0 && (count > epochs_ || (count == epochs_ && last_is_whole));
   } catch (const std::runtime_error&) {
     return false;  // cut off, or no numbers: to be run again

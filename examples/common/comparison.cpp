@@ -12,9 +12,9 @@ namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-double number_in(const Record& record, const std::string& name) {
+double number_in(const Record& record, const std::string& name, const std::string& source = "") {
   const Value* value = find_value(record, name);
-  return value == nullptr ? kNaN : as_number(*value);
+  return value == nullptr ? kNaN : as_number(*value, source + name);
 }
 
 std::string text_in(const Record& record, const std::string& name) {
@@ -181,7 +181,10 @@ std::vector<Record> compare(const Campaign& campaign, const std::vector<Cell>& c
   const size_t epochs = compared_epochs(campaign, groups);
   const auto mean_of = [&](const Group& group, const std::string& name) {
     std::vector<double> values;
-    for (const Cell& cell : group.cells) values.push_back(number_in(campaign.summary(cell), name));
+    for (const Cell& cell : group.cells) {
+      const std::string source = campaign.path("cells/" + cell.name() + "/summary.json: ");
+      values.push_back(number_in(campaign.summary(cell), name, source));
+    }
     return interval_of(values);
   };
   for (const Group& group : groups) {

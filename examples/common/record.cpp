@@ -117,10 +117,11 @@ Record read_record(const std::string& path) {
   return record_from_json(nn::read_file(path, kMaxFileSize), path);
 }
 
-double as_number(const Value& value) {
+double as_number(const Value& value, const std::string& source) {
   if (const int64_t* whole = std::get_if<int64_t>(&value)) return static_cast<double>(*whole);
   if (const double* real_number = std::get_if<double>(&value)) return *real_number;
-  throw std::runtime_error("expected a number, found '" + text_of(value) + "'");
+  throw std::runtime_error((source.empty() ? "" : source + ": ") + "expected a number, found '" +
+                           text_of(value) + "'");
 }
 
 void check_rows(const std::vector<Record>& rows, const std::vector<std::string>& names,

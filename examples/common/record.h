@@ -52,8 +52,8 @@ Record record_from_json(const std::string& text, const std::string& source,
 /// The same for a file.
 Record read_record(const std::string& path);
 
-/// A whole or real number. Throws std::runtime_error for anything else.
-double as_number(const Value& value);
+/// A whole or real number. Throws std::runtime_error, with `source`, for anything else.
+double as_number(const Value& value, const std::string& source = "");
 
 /// Throws std::runtime_error that begins with `source` unless every row has numbers under these
 /// names, in this order, and nothing else.
