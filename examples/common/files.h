@@ -42,8 +42,8 @@ std::shared_ptr<int> take_lock(const std::string& path, bool inherited = false);
 /// such command.
 int run_command(const std::vector<std::string>& command, const std::string& directory,
                 const std::string& log = "");
-/// The same, but for Ctrl-C, for a short command that reads `input` and writes the file `output`, which is replaced in one
-/// step when the exit code is 0.
+/// The same, but for Ctrl-C, for a short command that reads `input` and writes the file `output`,
+/// which is replaced in one step when the exit code is 0.
 int run_filter(const std::vector<std::string>& command, const std::string& directory,
                const std::string& input, const std::string& output);
 
