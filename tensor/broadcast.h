@@ -23,6 +23,7 @@ struct Broadcast {
   /// With `whole_last_axis` a run is exactly the last axis (for kernels that reduce over it).
   Broadcast(const Shape& a, const Shape& b, const char* op, bool whole_last_axis = false)
       : shape(broadcast_shapes(a, b, op)), run_may_be_cut_(!whole_last_axis) {
+    shape.numel(op);           // throws when the strides below would overflow
     std::vector<Axis> merged;  // innermost first
     int64_t a_stride = 1, b_stride = 1;
     for (int i = 1; i <= shape.rank(); ++i) {
