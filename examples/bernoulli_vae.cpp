@@ -44,8 +44,7 @@ void train(int argc, char** argv) {
                  "draw each pixel once, cut at 0.5, or draw anew each epoch");
   add_rule_options(options, rule, "bernoulli");
   add_variance_options(options, variance);
-  options.add("--nll-samples", nll_samples, "of the final importance bound; 0: none",
-              between(0, kMostSteps));
+  options.add("--nll-samples", nll_samples, "importance samples; 0: none", between(0, kMostSteps));
   options.add_common(common);
   options.parse(argc, argv);
 

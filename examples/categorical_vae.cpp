@@ -32,8 +32,7 @@ void train(int argc, char** argv) {
   options.choice("--binarize", binarization, {"static", "threshold", "dynamic"},
                  "draw each pixel once, cut at 0.5, or draw anew each epoch");
   add_rule_options(options, rule, "categorical");
-  options.add("--nll-samples", nll_samples, "of the final importance bound; 0: none",
-              between(0, kMostSteps));
+  options.add("--nll-samples", nll_samples, "importance samples; 0: none", between(0, kMostSteps));
   options.add_common(common);
   options.parse(argc, argv);
 
