@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "autodiff/ops.h"
-#include "tensor/map.h"
+#include "tensor/kernels/map.h"
 
 namespace stflow {
 namespace {

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "autodiff/ops.h"
-#include "tensor/map.h"
+#include "tensor/kernels/map.h"
 #include "tensor/special.h"
 
 namespace stflow {

@@ -8,8 +8,8 @@
 
 #include "datasets/binarize.h"
 #include "datasets/noise.h"
+#include "tensor/kernels/simd.h"
 #include "tensor/parallel.h"
-#include "tensor/simd.h"
 
 namespace stflow {
 namespace {

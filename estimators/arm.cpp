@@ -15,7 +15,7 @@
 
 #include "estimators/antithetic.h"
 #include "estimators/rules.h"
-#include "tensor/map.h"
+#include "tensor/kernels/map.h"
 
 namespace stflow {
 

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "tensor/map.h"
+#include "tensor/kernels/map.h"
 #include "tensor/special.h"
 
 namespace stflow {

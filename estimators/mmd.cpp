@@ -32,7 +32,7 @@
 #include "estimators/poisson.h"
 #include "estimators/rule_checks.h"
 #include "estimators/rules.h"
-#include "tensor/map.h"
+#include "tensor/kernels/map.h"
 #include "tensor/parallel.h"
 
 namespace stflow {

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "tensor/map.h"
+#include "tensor/kernels/map.h"
 #include "tensor/special.h"
 
 namespace stflow {

@@ -15,7 +15,7 @@
 #include <cmath>
 
 #include "estimators/rules.h"
-#include "tensor/map.h"
+#include "tensor/kernels/map.h"
 
 namespace stflow {
 

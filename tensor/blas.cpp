@@ -19,10 +19,10 @@
 #include <set>
 #include <type_traits>
 
-#include "tensor/gemm_avx512.h"
+#include "tensor/kernels/gemm_avx512.h"
+#include "tensor/kernels/simd.h"
+#include "tensor/kernels/two_value_gemm.h"
 #include "tensor/parallel.h"
-#include "tensor/simd.h"
-#include "tensor/sparse.h"
 
 namespace stflow {
 namespace {

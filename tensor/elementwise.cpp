@@ -6,11 +6,11 @@
 #include <cmath>
 #include <limits>
 
-#include "tensor/broadcast.h"
-#include "tensor/map.h"
+#include "tensor/kernels/broadcast.h"
+#include "tensor/kernels/map.h"
+#include "tensor/kernels/simd.h"
 #include "tensor/math.h"
 #include "tensor/parallel.h"
-#include "tensor/simd.h"
 
 namespace stflow {
 namespace {

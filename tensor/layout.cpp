@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "tensor/broadcast.h"
+#include "tensor/kernels/broadcast.h"
 #include "tensor/math.h"
 #include "tensor/parallel.h"
 

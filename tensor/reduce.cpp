@@ -9,10 +9,10 @@
 #include <functional>
 #include <limits>
 
-#include "tensor/broadcast.h"
+#include "tensor/kernels/broadcast.h"
+#include "tensor/kernels/simd.h"
 #include "tensor/math.h"
 #include "tensor/parallel.h"
-#include "tensor/simd.h"
 
 namespace stflow {
 namespace {

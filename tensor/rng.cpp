@@ -11,9 +11,9 @@
 #include <numeric>
 #include <utility>
 
+#include "tensor/kernels/simd.h"
 #include "tensor/math.h"
 #include "tensor/parallel.h"
-#include "tensor/simd.h"
 
 namespace stflow {
 namespace {

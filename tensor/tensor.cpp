@@ -5,7 +5,7 @@
 #include <new>
 #include <sstream>
 
-#include "tensor/storage.h"
+#include "tensor/kernels/storage.h"
 
 namespace stflow {
 

@@ -1,10 +1,10 @@
 // test_gemm.cpp - the kernels behind matrix products, against plain loops in double.
 #include <cmath>
 
-#include "tensor/gemm_avx512.h"
+#include "tensor/kernels/gemm_avx512.h"
+#include "tensor/kernels/simd.h"
+#include "tensor/kernels/transpose.h"
 #include "tensor/rng.h"
-#include "tensor/simd.h"
-#include "tensor/transpose.h"
 #include "tests/testing.h"
 
 using namespace stflow;

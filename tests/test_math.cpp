@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "tensor/map.h"
+#include "tensor/kernels/map.h"
 #include "tensor/math.h"
 #include "tensor/parallel.h"
 #include "tensor/rng.h"

@@ -2,10 +2,10 @@
 #include <limits>
 
 #include "tensor/blas.h"
+#include "tensor/kernels/optim_kernels.h"
 #include "tensor/math.h"
 #include "tensor/parallel.h"
 #include "tensor/rng.h"
-#include "tensor/update.h"
 #include "tests/misuse.h"
 
 using namespace stflow;

@@ -7,8 +7,8 @@
 
 #include "autodiff/ops.h"
 #include "nn/nn.h"
+#include "tensor/kernels/optim_kernels.h"
 #include "tensor/parallel.h"
-#include "tensor/update.h"
 #include "tests/testing.h"
 
 using namespace stflow;

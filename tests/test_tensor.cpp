@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "tensor/storage.h"
+#include "tensor/kernels/storage.h"
 #include "tensor/tensor.h"
 #include "tests/testing.h"
 

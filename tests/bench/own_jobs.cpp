@@ -15,9 +15,9 @@
 #include "examples/common/vae.h"
 #include "nn/nn.h"
 #include "tensor/blas.h"
+#include "tensor/kernels/optim_kernels.h"
 #include "tensor/math.h"
 #include "tensor/parallel.h"
-#include "tensor/update.h"
 #include "tests/bench/job.h"
 
 namespace stflow::bench {

@@ -1,11 +1,11 @@
-// row_sums.cpp - see row_sums.h.
-#include "tensor/row_sums.h"
+// subset_sums.cpp - see row_sums.h.
+#include "tensor/kernels/subset_sums.h"
 
 #include <algorithm>
 #include <bit>
 
+#include "tensor/kernels/simd.h"
 #include "tensor/parallel.h"
-#include "tensor/simd.h"
 
 #if STFLOW_HAS_INTRINSICS
 #include <immintrin.h>

@@ -1,5 +1,5 @@
-// sparse.h - linear layers whose input is mostly one value, as bits and images on a plain ground
-// are: sums over the other places instead of a matrix product.
+// two_value_gemm.h - linear layers whose input is mostly one value, as bits and images on a plain
+// ground are: sums over the other places instead of a matrix product.
 //
 // Samples of Bernoulli and Categorical units and binarised images hold two values only, and a
 // framework for discrete variables can know it; four fifths of the pixels of a grey digit are 0.

@@ -1,4 +1,4 @@
-// row_sums.h - for each of many things, the sum of the rows it takes: what a matrix product with
+// subset_sums.h - for each of many things, the sum of the rows it takes: what a matrix product with
 // bits comes to.
 //
 // A block of rows lies in a scratch buffer that fits the L1 cache, sum_tile() numbers of each row.

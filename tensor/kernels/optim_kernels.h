@@ -1,5 +1,6 @@
-// update.h - the loops of the optimisers: each changes a parameter and its running averages in
-// place, in one pass over memory. When and with which numbers they run is decided in nn/optim.cpp.
+// optim_kernels.h - the loops of the optimisers: each changes a parameter and its running averages
+// in place, in one pass over memory. When and with which numbers they run is decided in
+// nn/optim.cpp.
 #pragma once
 
 #include <vector>

@@ -1,13 +1,13 @@
-// test_sparse.cpp - linear layers of bits and of mostly zeros as sums of rows, against plain sums
-// in double.
+// test_two_value_gemm.cpp - linear layers of bits and of mostly zeros as sums of rows, against
+// plain sums in double.
 #include <cmath>
 
 #include "tensor/blas.h"
+#include "tensor/kernels/simd.h"
+#include "tensor/kernels/two_value_gemm.h"
 #include "tensor/math.h"
 #include "tensor/parallel.h"
 #include "tensor/rng.h"
-#include "tensor/simd.h"
-#include "tensor/sparse.h"
 #include "tests/testing.h"
 
 using namespace stflow;

@@ -1,12 +1,12 @@
-// update.cpp - see update.h.
-#include "tensor/update.h"
+// optim_kernels.cpp - see update.h.
+#include "tensor/kernels/optim_kernels.h"
 
 #include <algorithm>
 #include <cmath>
 #include <span>
 
+#include "tensor/kernels/simd.h"
 #include "tensor/parallel.h"
-#include "tensor/simd.h"
 
 namespace stflow {
 namespace {

@@ -8,8 +8,8 @@
 #pragma once
 
 #include "tensor/check.h"
+#include "tensor/kernels/simd.h"
 #include "tensor/parallel.h"
-#include "tensor/simd.h"
 
 namespace stflow {
 

@@ -1,4 +1,4 @@
-#include "tensor/storage.h"
+#include "tensor/kernels/storage.h"
 
 #include <array>
 #include <bit>

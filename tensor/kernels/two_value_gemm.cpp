@@ -1,21 +1,21 @@
-// sparse.cpp - see sparse.h.
+// two_value_gemm.cpp - see sparse.h.
 //
 // y is, for each image, a sum of the columns of w that belong to inputs; dw is, for each input, a
 // sum of the rows of `up` that belong to images (row_sums.h). Both are made a tile of outputs at a
 // time: for y the weights of a tile are transposed, so that they can be added as vectors, which the
 // whole batch shares; dw is transposed when it is done.
-#include "tensor/sparse.h"
+#include "tensor/kernels/two_value_gemm.h"
 
 #include <algorithm>
 #include <cmath>
 #include <optional>
 #include <vector>
 
+#include "tensor/kernels/simd.h"
+#include "tensor/kernels/subset_sums.h"
+#include "tensor/kernels/transpose.h"
 #include "tensor/math.h"
 #include "tensor/parallel.h"
-#include "tensor/row_sums.h"
-#include "tensor/simd.h"
-#include "tensor/transpose.h"
 
 namespace stflow {
 namespace {
