@@ -1,12 +1,12 @@
 // estimators.h - everything of this folder in one include.
 #pragma once
 
-#include "estimators/bernoulli.h"
-#include "estimators/categorical.h"
-#include "estimators/diagnostics.h"
+#include "estimators/distributions/bernoulli.h"
+#include "estimators/distributions/categorical.h"
+#include "estimators/distributions/poisson.h"
 #include "estimators/expect.h"
-#include "estimators/poisson.h"
-#include "estimators/problems.h"
-#include "estimators/projection.h"
+#include "estimators/flow/projection.h"
+#include "estimators/lab/diagnostics.h"
+#include "estimators/lab/problems.h"
 #include "estimators/registry.h"
-#include "estimators/rules.h"
+#include "estimators/rules/rules.h"

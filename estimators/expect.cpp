@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "estimators/rule_checks.h"
+#include "estimators/distributions/checks.h"
 
 namespace stflow {
 namespace {

@@ -18,7 +18,7 @@
 #include <string>
 #include <vector>
 
-#include "estimators/distribution.h"
+#include "estimators/distributions/distribution.h"
 
 namespace stflow {
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "estimators/control_variate.h"
+#include "estimators/rules/control_variate.h"
 
 namespace stflow {
 

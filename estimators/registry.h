@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "estimators/rules.h"
+#include "estimators/rules/rules.h"
 
 namespace stflow {
 

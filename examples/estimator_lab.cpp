@@ -1,12 +1,13 @@
 // estimator_lab - rules against enumeration on a small problem: bias with its error, a verdict,
-// variance, cost. Your own problem is a Problem as in estimators/diagnostics.h: see problems.cpp.
+// variance, cost. Your own problem is a Problem as in estimators/lab/diagnostics.h: see
+// problems.cpp.
 #include <algorithm>
 #include <cmath>
 #include <iomanip>
 #include <iostream>
 #include <sstream>
 
-#include "estimators/problems.h"
+#include "estimators/lab/problems.h"
 #include "examples/common/files.h"
 #include "examples/common/options.h"
 #include "examples/common/pictures.h"

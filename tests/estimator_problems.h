@@ -1,5 +1,5 @@
 // estimator_problems.h - the means by which tests hold a rule against the problems of
-// estimators/problems.h: known exact gradients, many independent estimates in one call, and
+// estimators/lab/problems.h: known exact gradients, many independent estimates in one call, and
 // expectations without random draws.
 #pragma once
 

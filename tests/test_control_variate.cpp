@@ -1,7 +1,7 @@
 // test_control_variate.cpp - rebar and relax on one layer: their variance, and what trains them.
 #include <doctest/doctest.h>
 
-#include "estimators/control_variate.h"
+#include "estimators/rules/control_variate.h"
 #include "nn/nn.h"
 #include "tests/estimator_problems.h"
 

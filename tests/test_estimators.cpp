@@ -1,7 +1,7 @@
 // test_estimators.cpp - rules on one stochastic layer: their expectations against enumeration.
 #include <doctest/doctest.h>
 
-#include "estimators/control_variate.h"
+#include "estimators/rules/control_variate.h"
 #include "nn/nn.h"
 #include "tests/estimator_problems.h"
 

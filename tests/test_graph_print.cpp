@@ -8,8 +8,8 @@
 
 #include "autodiff/graph_print.h"
 #include "autodiff/ops.h"
-#include "estimators/bernoulli.h"
-#include "estimators/rules.h"
+#include "estimators/distributions/bernoulli.h"
+#include "estimators/rules/rules.h"
 #include "tests/testing.h"
 
 using namespace stflow;

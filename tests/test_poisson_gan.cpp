@@ -7,8 +7,8 @@
 #include <limits>
 
 #include "autodiff/grad.h"
+#include "estimators/distributions/poisson.h"
 #include "estimators/estimators.h"
-#include "estimators/poisson.h"
 #include "examples/common/files.h"
 #include "examples/common/pictures.h"
 #include "examples/common/poisson_gan_results.h"

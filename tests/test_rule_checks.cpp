@@ -4,7 +4,7 @@
 
 #include <limits>
 
-#include "estimators/control_variate.h"
+#include "estimators/rules/control_variate.h"
 #include "nn/nn.h"
 #include "tests/edge_values.h"
 #include "tests/estimator_problems.h"

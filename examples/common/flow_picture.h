@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "estimators/projection.h"
+#include "estimators/flow/projection.h"
 #include "examples/common/record.h"
 
 namespace stflow {

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "datasets/data_loader.h"
-#include "estimators/distribution.h"
+#include "estimators/distributions/distribution.h"
 #include "examples/common/program.h"
 
 namespace stflow {

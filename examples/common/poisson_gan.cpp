@@ -8,8 +8,8 @@
 #include <numeric>
 
 #include "autodiff/grad.h"
+#include "estimators/distributions/poisson.h"
 #include "estimators/estimators.h"
-#include "estimators/poisson.h"
 #include "examples/common/program.h"
 #include "examples/common/rule_options.h"
 #include "nn/nn.h"

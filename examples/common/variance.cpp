@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "datasets/data_loader.h"
-#include "estimators/rules.h"
+#include "estimators/rules/rules.h"
 #include "examples/common/files.h"
 #include "examples/common/rule_options.h"
 

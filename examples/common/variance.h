@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "autodiff/var.h"
-#include "estimators/diagnostics.h"
+#include "estimators/lab/diagnostics.h"
 #include "examples/common/generative.h"
 #include "examples/common/options.h"
 #include "examples/common/run.h"

@@ -1,0 +1,72 @@
+// poisson.h - independent counts: P(z = k) = lambda^k e^-lambda / k!.
+//
+// A sample is the inverse of the distribution function at a uniform, computed in double outward
+// from the mode: e^-lambda underflows long before the rates do that people use. Expectations are
+// truncated sums, and their derivative is again an expectation: d/dlambda E g(z) = E[g(z+1) -
+// g(z)].
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "estimators/distributions/categorical.h"
+
+namespace stflow {
+
+class Poisson : public Distribution {
+ public:
+  /// Rates must be positive and at most a million.
+  explicit Poisson(const Var& rate);
+  static Poisson from_log_rate(const Var& log_rate) { return Poisson(exp(log_rate)); }
+
+  const Var& rate() const { return param(); }
+  Poisson detach() const { return Poisson(rate().detach()); }
+
+  std::string law() const override { return "poisson"; }
+  std::unique_ptr<Distribution> with_param(const Var& rate) const override;
+  /// Takes two uniform tensors from `rng`: the first gives the leading bits, the second the
+  /// trailing ones.
+  Tensor sample(Rng& rng) const override;
+  Var log_prob(const Var& z) const override { return sum(poisson_log_pmf(rate(), z), {-1}); }
+  Tensor score(const Tensor& z) const override;  // (z - lambda) / lambda
+  Var mean() const override { return rate(); }
+  Var entropy() const override;
+  /// Counts 0..N of every unit, N from poisson_support of the largest rate.
+  Tensor states() const override;
+
+  // Relaxed as a one-hot choice among the counts 0..N: its softmax is the weight of each count.
+  Tensor noise(Rng& rng) const override;
+  Var perturbed(const Tensor& u) const override;
+  Var perturbed_given(const Tensor& z, const Tensor& v) const override;
+  Tensor harden(const Tensor& perturbed) const override;
+  Var soften(const Var& perturbed, const Var& temperature) const override;
+
+ private:
+  /// The counts 0..N as a categorical law of D units: [..., D (N+1)].
+  Categorical truncated() const;
+};
+
+/// KL(q || p) summed over units, nats: [...], never negative.
+Var kl(const Poisson& q, const Poisson& p);
+
+/// The probabilities of counts first, first + 1, ...: all of them that are not below 1e-18 of the
+/// largest. Throws unless the rate lies in [0, 1e9].
+struct PoissonTable {
+  int64_t first = 0;
+  std::vector<double> pmf;
+};
+PoissonTable poisson_table(double rate);
+
+/// Smallest k with P(z <= k) >= u.
+int64_t poisson_quantile(double rate, double u);
+
+/// F(z - 1) + v pmf(z) for v in (0,1), elementwise: a uniform that inverts to z.
+Tensor poisson_cdf_between(const Tensor& rate, const Tensor& z, const Tensor& v);
+
+/// Largest count that enumeration considers: ceil(rate + 6 sqrt(rate) + 8). Throws above 4096.
+int64_t poisson_support(double rate);
+
+/// E g(z) for z ~ Poisson(rate), elementwise in rate; differentiable any number of times.
+Var poisson_expectation(const Var& rate, const std::function<double(double)>& g);
+
+}  // namespace stflow

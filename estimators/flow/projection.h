@@ -1,0 +1,99 @@
+// projection.h - the projected Wasserstein gradient flow of the paper (Figure 2), to run and watch.
+//
+// To lower F(mu) = E_{z~mu} f(z) over a family of laws: (A) draw particles z_n from mu; (B) move
+// each down its cost, z~_n = z_n - epsilon grad f(z_n), which leaves the family; (C) project: take
+// the law of the family that is nearest to the moved particles. Which estimator this is depends on
+// what "near" means: difference of means gives straight-through, MMD the rule `mmd`, and the
+// symmetric derivative of W2^2 gives ReinMax and Fini-2.
+//
+// The paper prints step B with a plus: right for a reward f, not for a cost. Its estimators don't
+// project all the way: they make one step down the gradient of the distance (`learning_rate`).
+//
+// Laws are products of units and described by mean parameters: p in [0,1] for each bit, pi of K
+// numbers for each one-hot unit, lambda for each count. Each unit is projected on its own, which by
+// Theorem 2.1 is the same for a product of pushed units; where f couples them, it is the projection
+// of the product of their marginals. For small problems: to train a model take the rules.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "estimators/flow/wasserstein.h"
+
+namespace stflow {
+
+enum class Family { bernoulli, categorical, poisson };
+enum class Distance { mean, mmd, wasserstein };  // all squared: |E z - E z~|^2, MMD^2, W2^2
+
+struct ProjectionOptions {
+  Family family = Family::bernoulli;
+  Distance distance = Distance::mean;
+  Kernel kernel = Kernel::rbf;  // of Distance::mmd
+  double bandwidth = 1;         // h, of the rbf kernel
+  int64_t categories = 0;       // K of Family::categorical; particles are [N, units * K]
+  double min_rate = 1e-3;       // the least lambda of Family::poisson
+};
+
+// ---- one unit, for laws as atoms; not for Family::categorical, whose atoms lie on no line ----
+
+/// Squared distance between the family's law with parameter theta and another law.
+double distance_squared(double theta, const AtomLaw& pushed, const ProjectionOptions& options);
+
+/// The parameter whose law is nearest to `pushed`: in closed form, except for Poisson by MMD or W2.
+/// There the distance is minimised over the range of the particles, to 1e-6 in lambda (relative
+/// above 1; minimise() in projection.cpp says how). Throws on such particles beyond 1e4.
+double project(const AtomLaw& pushed, const ProjectionOptions& options);
+
+/// d distance^2 / d theta at theta, without control variate or, where `before` is given, with the
+/// particles before their move as control variate. At a kink of W2^2: the mean of both one-sided
+/// derivatives.
+double distance_slope(double theta, const std::optional<AtomLaw>& before, const AtomLaw& pushed,
+                      const ProjectionOptions& options);
+
+// ---- all units at once ----
+
+/// The nearest parameters to particles [N,D]: [D], where D = units * K for Family::categorical.
+/// Throws unless particles are finite and N, D >= 1.
+Tensor project(const Tensor& pushed, const ProjectionOptions& options);
+
+/// d distance^2 / d theta for parameters theta [D]: [D]. `before` [N,D] are the particles before
+/// the move, as control variate, or an empty Tensor. Throws for W2 and Family::categorical: where
+/// more than one direction leads away from a kink, there is no such derivative.
+Tensor distance_gradient(const Tensor& theta, const Tensor& before, const Tensor& pushed,
+                         const ProjectionOptions& options);
+
+/// The point of the probability simplex nearest to v (Held, Wolfe & Crowder 1974).
+std::vector<double> project_to_simplex(const std::vector<double>& v);
+
+// ---- the flow ----
+
+struct FlowOptions {
+  ProjectionOptions onto = {};
+  int64_t particles = 1000;  // N
+  double epsilon = 0.1;      // step of the particles
+  /// Empty: project, which brings the noise of drawing N particles into each step, however short.
+  /// Else the paper's estimator: theta minus this times distance_gradient, put back into [0,1], the
+  /// simplex, or above min_rate. 1/(2 epsilon) makes it straight-through at a learning rate of 1.
+  std::optional<double> learning_rate = {};
+  bool control_variate = true;  // of that gradient
+};
+
+/// What one step saw: parameters before and after [D], particles before and after the move [N,D].
+struct FlowStep {
+  Tensor theta, particles, pushed, next;
+};
+
+/// A cost for each particle: [N,D] -> [N], differentiable. Row n depends on particle n alone.
+using ParticleCost = std::function<Var(const Var& z)>;
+
+/// One step of the flow from parameters theta [D]. Throws when f has another shape or theta is not
+/// in the family.
+FlowStep flow_step(const Tensor& theta, const ParticleCost& f, const FlowOptions& options,
+                   Rng& rng);
+
+/// So many steps, each from where the last one ended.
+std::vector<FlowStep> projected_flow(const Tensor& theta, const ParticleCost& f, int64_t steps,
+                                     const FlowOptions& options, Rng& rng);
+
+}  // namespace stflow

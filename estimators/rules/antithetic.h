@@ -1,0 +1,24 @@
+// antithetic.h - what ARM and DisARM share: two Bernoulli samples from one noise, and the cost at
+// both.
+//
+// u and 1 - u have the same law, so both samples do. They differ where the noise decides, and agree
+// where the logit does: the difference of their costs is small when the layer hardly matters.
+#pragma once
+
+#include "estimators/distributions/bernoulli.h"
+#include "estimators/expect.h"
+
+namespace stflow {
+
+struct AntitheticPair {
+  Tensor u;        // uniform noise, [...,B,D]
+  Tensor z, twin;  // 1[u < p] and 1[u > 1 - p]
+  Var f;           // cost at z, with its graph, [...,B]
+  Tensor f_twin;   // cost at the twin, without
+};
+
+/// Draws a pair and calls the cost twice. Throws, naming the rule, unless q is Bernoulli.
+AntitheticPair evaluate_pair(const Distribution& q, const Scope& scope, const Cost& cost,
+                             const std::string& rule);
+
+}  // namespace stflow

@@ -1,0 +1,34 @@
+// arm.cpp - augment-REINFORCE-merge (Yin & Zhou 2019).
+//
+// Distributions: Bernoulli. Unbiased. Evaluations: two, the second without a graph; L + 1 calls for
+// L layers. The cost need not be differentiable in z.
+//     g = (f(1[u > sigmoid(-a)]) - f(1[u < sigmoid(a)])) (u - 1/2),   u ~ U(0,1)^D
+//
+// Why, for one unit (given the others): d E f / da = p (1-p) (f(1) - f(0)). Also
+// E[(1 - 2u) f(1[u < p])] = f(1) (p - p^2) - f(0) (p - p^2): the same, so (1 - 2u) f(1[u < p]) is
+// unbiased. So is its twin with 1 - u for u, (2u - 1) f(1[u > 1-p]). The mean of the two is g: a
+// difference of costs, small exactly when the sample hardly matters.
+//
+// With several layers, this layer's pair shares the true path below it; each member resamples what
+// is above (under NoGradGuard for the twin, so that inner layers cost one evaluation there).
+#include <cmath>
+
+#include "estimators/rules/antithetic.h"
+#include "estimators/rules/rules.h"
+#include "tensor/kernels/map.h"
+
+namespace stflow {
+
+Rule arm() {
+  const auto apply = [](const Distribution& q, const Scope& scope, const Cost& cost, const Var&) {
+    const AntitheticPair pair = evaluate_pair(q, scope, cost, "arm");
+    // A logit that is not a number stays one.
+    const Tensor side = map([](real u, real a) { return std::isnan(a) ? a : u - real(0.5); },
+                            pair.u, q.param().value());
+    const Tensor ghat = mul(per_row(sub(pair.f_twin, pair.f.value())), side);
+    return pair.f + attach(q.param(), ghat);
+  };
+  return {"arm", apply};
+}
+
+}  // namespace stflow

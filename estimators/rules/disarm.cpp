@@ -1,0 +1,28 @@
+// disarm.cpp - DisARM (Dong, Mnih & Tucker 2020), also "U2G" (Yin et al. 2020): ARM without the
+// noise that the pair does not depend on.
+//
+// Distributions: Bernoulli. Unbiased. Evaluations: two, the second without a graph; L + 1 calls for
+// L layers. The cost need not be differentiable in z.
+//     g = 1/2 (f(b) - f(b~)) 1[b != b~] (-1)^{b~} sigmoid(|a|)
+//
+// ARM's estimate depends on u, but the costs only on the pair (b, b~). Taking the expectation of u
+// - 1/2 given the pair (Rao-Blackwell) cannot raise the variance: it is 0 where b = b~, and where
+// they differ u is uniform beyond max(p, 1-p) on one side, with mean distance sigmoid(|a|) / 2 from
+// 1/2.
+#include "estimators/rules/antithetic.h"
+#include "estimators/rules/rules.h"
+
+namespace stflow {
+
+Rule disarm() {
+  const auto apply = [](const Distribution& q, const Scope& scope, const Cost& cost, const Var&) {
+    const AntitheticPair pair = evaluate_pair(q, scope, cost, "disarm");
+    const Tensor sign = sub(pair.z, pair.twin);  // 1[b != b~] (-1)^{b~}
+    const Tensor half_difference = mul(sub(pair.f.value(), pair.f_twin), Tensor::scalar(real(0.5)));
+    const Tensor ghat = mul(per_row(half_difference), mul(sign, sigmoid(abs(q.param().value()))));
+    return pair.f + attach(q.param(), ghat);
+  };
+  return {"disarm", apply};
+}
+
+}  // namespace stflow

@@ -1,0 +1,26 @@
+// exact.cpp - enumeration: the sum over all states, with which every other rule is compared.
+//
+// Distributions: all (Poisson truncated far in its tail). Unbiased, and without variance.
+// Evaluations: one call with all M states stacked, M <= 2^16. The cost need not be differentiable
+// in z.
+//     E f = sum_m q(z_m) f(z_m)
+#include "estimators/rules/rules.h"
+
+namespace stflow {
+
+Rule exact() {
+  const auto apply = [](const Distribution& q, const Scope& scope, const Cost& cost, const Var&) {
+    // [M,D] -> [M,...,B,D], the shape of M samples
+    const Tensor states = q.states();
+    Shape shape = states.shape();
+    for (int axis = 1; axis < q.param().rank(); ++axis) shape = shape.inserted(1, 1);
+    const Var z(broadcast_to(states.reshape(shape), q.param().shape().inserted(0, states.dim(0))));
+    const Var weight = exp(q.log_prob(z));
+    // What a state costs that cannot be is nobody's business: it may be NaN.
+    const Var f = cost(z, scope);
+    return sum(weight * (all_finite(f.value()) ? f : where(weight.value(), f, 0.0)), {0});
+  };
+  return {.name = "exact", .apply = apply, .enumerates = true};
+}
+
+}  // namespace stflow

@@ -1,0 +1,28 @@
+// rebar.h - what REBAR and RELAX share: the estimate with a control variate c(z) of the perturbed
+// parameter z, and REBAR's own c, the cost at a relaxed sample.
+#pragma once
+
+#include "estimators/rules/rules.h"
+
+namespace stflow {
+
+/// c(z) for each example, [...,B], given the distribution of this layer (its parameter a leaf) and
+/// z.
+using ControlVariate = std::function<Var(const Distribution& here, const Var& z)>;
+
+/// (f(b) - c(z~)) score(b) + d c(z) - d c(z~), attached to f(b): unbiased for any c. Trains
+/// `parameters`.
+Var relaxed_control_variate_estimate(const Distribution& q, const Scope& scope, const Cost& cost,
+                                     const ControlVariate& c, const std::vector<Var>& parameters);
+
+/// eta f(soften(z, T)), with eta and log T trained or not.
+struct RelaxedCost {
+  RelaxedCost(const RebarOptions& options, const std::string& name);
+  Var operator()(const Distribution& q, const Scope& scope, const Cost& cost, const Var& z) const;
+
+  std::string rule;
+  Var eta, log_temperature;
+  std::vector<Var> parameters;  // the two, or none
+};
+
+}  // namespace stflow

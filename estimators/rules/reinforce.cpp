@@ -1,0 +1,66 @@
+// reinforce.cpp - the score-function estimator (Williams 1992), plain and with two baselines.
+//
+// Distributions: all. Unbiased. Evaluations: one. The cost need not be differentiable in z.
+//     g = (f(z) - beta) score(z),   score(z) = d log q(z) / d param
+//
+// d E f = sum_z f(z) dq(z) = E[f(z) d log q(z)]. Because E[score] = 0, any beta that does not
+// depend on z may be subtracted, and one near E f makes the product small: the running mean of past
+// costs (reinforce-mean), or a network's guess from the layer's input (reinforce-net; Mnih & Gregor
+// 2014), here trained for the variance itself.
+#include "estimators/rules/control_variate.h"
+#include "estimators/rules/rules.h"
+
+namespace stflow {
+namespace {
+
+/// f + attach((f - beta) score), with beta [...,B] or a scalar; trains `parameters`, if any.
+Var score_estimate(const Distribution& q, const Scope& scope, const Cost& cost, const Var& beta,
+                   const std::vector<Var>& parameters = {}) {
+  const Tensor z = q.sample(scope.rng);
+  const Var f = cost(z, scope);
+  CHECK_ARG(broadcasts_to(beta.shape(), f.shape()), "rule 'reinforce-net': a context for examples ",
+            beta.shape(), " does not fit a cost of shape ", f.shape());
+  const Var ghat = per_row(f.detach() - beta) * Var(q.score(z));
+  train_for_low_variance(ghat, parameters);
+  return f + attach(q.param(), ghat.value());
+}
+
+}  // namespace
+
+Rule reinforce() {
+  return {"reinforce", [](const Distribution& q, const Scope& scope, const Cost& cost, const Var&) {
+            return score_estimate(q, scope, cost, 0.0);
+          }};
+}
+
+Rule reinforce_mean(double decay) {
+  CHECK_ARG(decay >= 0 && decay < 1, "rule 'reinforce-mean': decay must lie in [0, 1), got ",
+            decay);
+  Var baseline(Tensor::scalar(0));
+  const auto apply = [=](const Distribution& q, const Scope& scope, const Cost& cost, const Var&) {
+    const Var used(baseline.value().clone());
+    const Var estimate = score_estimate(q, scope, cost, used);
+    if (estimate.value().numel() == 0) return estimate;
+    Var kept = baseline;
+    const double now = mean(estimate.value()).item();
+    fill_(kept.mutable_value(), static_cast<real>(decay * used.item() + (1 - decay) * now));
+    return estimate;
+  };
+  return {.name = "reinforce-mean", .apply = apply, .buffers = {baseline}};
+}
+
+Rule reinforce_net(const std::shared_ptr<nn::Module>& network) {
+  CHECK_ARG(network != nullptr, "rule 'reinforce-net' needs a network");
+  const std::vector<Var> parameters = network->parameters();
+  const auto apply = [=](const Distribution& q, const Scope& scope, const Cost& cost,
+                         const Var& context) {
+    CHECK_ARG(context.defined(),
+              "rule 'reinforce-net' needs a context: what its baseline looks at");
+    return score_estimate(q, scope, cost,
+                          per_example(*network, replace_inf(context.detach(), 0), "reinforce-net"),
+                          parameters);
+  };
+  return {"reinforce-net", apply, parameters};
+}
+
+}  // namespace stflow

@@ -1,0 +1,65 @@
+// relax.cpp - RELAX (Grathwohl et al. 2018): REBAR's estimate with a learned control variate.
+//
+// Distributions: all. Unbiased for any network r. Evaluations: three, two of them with a gradient
+// in z, in two calls; 1 + L calls for L layers; for Poisson one. The cost must be differentiable at
+// relaxed samples (not for Poisson).
+//     c(z) = eta f(soften(z, T)) + r(z),   g = (f(b) - c(z~)) score(b) + d_a c(z) - d_a c(z~)
+//
+// eta, T and r are trained together to make mean(|g|^2) small: a gradient of a gradient estimate,
+// which is why every backward rule of stflow is written in differentiable ops.
+//
+// Poisson needs no relaxation. A sample is z = F^-1(u); given z, u is u~ = F(z-1) + v pmf(z). With
+// c = r(u) alone, d c(u) = 0, because u does not depend on lambda, and d u~/d lambda = -pmf(z-1)
+// (1-v) - v pmf(z), since dF(k)/d lambda = -pmf(k):
+//     g = (f(z) - r(u~)) score(z) - r'(u~) du~/d lambda
+#include "autodiff/grad.h"
+#include "estimators/distributions/poisson.h"
+#include "estimators/rules/control_variate.h"
+#include "estimators/rules/rebar.h"
+
+namespace stflow {
+namespace {
+
+Var poisson_estimate(const Poisson& q, const Scope& scope, const Cost& cost, nn::Module& network,
+                     const std::vector<Var>& parameters) {
+  const Tensor z = q.sample(scope.rng);
+  const Var f = cost(z, scope);
+  const Var rate(q.rate().value());
+  const Var k(z);
+  const Tensor v = scope.rng.uniform(z.shape());
+  const Var at = exp(poisson_log_pmf(rate, k));             // pmf(z)
+  const Var below = at * k / rate;                          // pmf(z - 1)
+  const Var slope = -(below * (1 - Var(v)) + at * Var(v));  // du~ / d lambda
+  const Var u = Var::parameter(poisson_cdf_between(q.rate().value(), z, v));
+  const Var r = per_example(network, u, "relax");
+  const Var dr = grad({r}, {u}, /*create_graph=*/true)[0];
+  const Var ghat = per_row(f.detach() - r) * Var(q.score(z)) - dr * slope;
+  train_for_low_variance(ghat, parameters);
+  return f + attach(q.rate(), ghat.value());
+}
+
+}  // namespace
+
+Rule relax(const std::shared_ptr<nn::Module>& network, const RebarOptions& options) {
+  CHECK_ARG(network != nullptr, "rule 'relax' needs a network");
+  RebarOptions tuned = options;
+  tuned.tune = true;
+  const RelaxedCost relaxed_cost(tuned, "relax");
+  std::vector<Var> parameters = network->parameters();
+  const std::vector<Var> network_parameters = parameters;
+  parameters.insert(parameters.end(), relaxed_cost.parameters.begin(),
+                    relaxed_cost.parameters.end());
+
+  const auto apply = [=](const Distribution& q, const Scope& scope, const Cost& cost, const Var&) {
+    if (const auto* poisson = dynamic_cast<const Poisson*>(&q)) {
+      return poisson_estimate(*poisson, scope, cost, *network, network_parameters);
+    }
+    const ControlVariate c = [&](const Distribution& here, const Var& z) {
+      return relaxed_cost(here, scope, cost, z) + per_example(*network, replace_inf(z, 0), "relax");
+    };
+    return relaxed_control_variate_estimate(q, scope, cost, c, parameters);
+  };
+  return {"relax", apply, parameters};
+}
+
+}  // namespace stflow
