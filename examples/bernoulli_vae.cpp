@@ -7,13 +7,13 @@
 #include "autodiff/graph_print.h"
 #include "datasets/binarize.h"
 #include "datasets/data_loader.h"
-#include "examples/common/data.h"
-#include "examples/common/generative.h"
-#include "examples/common/program.h"
-#include "examples/common/rule_options.h"
-#include "examples/common/run.h"
-#include "examples/common/vae.h"
-#include "examples/common/variance.h"
+#include "examples/models/vae.h"
+#include "train/console/program.h"
+#include "train/data.h"
+#include "train/evaluate.h"
+#include "train/rule_trainer.h"
+#include "train/run.h"
+#include "train/variance.h"
 
 using namespace stflow;
 

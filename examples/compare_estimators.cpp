@@ -6,15 +6,15 @@
 #include <algorithm>
 #include <iostream>
 
-#include "examples/common/campaign.h"
-#include "examples/common/comparison.h"
-#include "examples/common/files.h"
-#include "examples/common/options.h"
-#include "examples/common/program.h"
-#include "examples/common/rule_options.h"
-#include "examples/common/vae.h"
-#include "examples/common/words.h"
+#include "examples/models/vae.h"
+#include "examples/paper/campaign.h"
+#include "examples/paper/comparison.h"
 #include "tensor/parallel.h"
+#include "train/console/files.h"
+#include "train/console/options.h"
+#include "train/console/program.h"
+#include "train/console/words.h"
+#include "train/rule_trainer.h"
 
 using namespace stflow;
 

@@ -8,12 +8,12 @@
 #include <sstream>
 
 #include "estimators/lab/problems.h"
-#include "examples/common/files.h"
-#include "examples/common/options.h"
-#include "examples/common/pictures.h"
-#include "examples/common/program.h"
-#include "examples/common/rule_options.h"
 #include "tensor/parallel.h"
+#include "train/console/files.h"
+#include "train/console/options.h"
+#include "train/console/pictures.h"
+#include "train/console/program.h"
+#include "train/rule_trainer.h"
 
 using namespace stflow;
 

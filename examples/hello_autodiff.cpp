@@ -7,8 +7,8 @@
 #include "autodiff/grad.h"
 #include "autodiff/graph_print.h"
 #include "estimators/estimators.h"
-#include "examples/common/options.h"
-#include "examples/common/program.h"
+#include "train/console/options.h"
+#include "train/console/program.h"
 
 using namespace stflow;
 

@@ -4,10 +4,10 @@
 // The usual deep-learning program: no sampling nodes, just modules, a loss, an optimiser and the
 // loop.
 #include "datasets/data_loader.h"
-#include "examples/common/data.h"
-#include "examples/common/program.h"
-#include "examples/common/run.h"
 #include "nn/nn.h"
+#include "train/console/program.h"
+#include "train/data.h"
+#include "train/run.h"
 
 using namespace stflow;
 

@@ -3,19 +3,19 @@
 //
 // The training run itself is train_poisson_gan() in common/poisson_gan.cpp, thirty lines. Before
 // you read the calm of rule mmd as a virtue, run --controls: most of it is a smaller step.
-#include "examples/common/poisson_gan.h"
+#include "examples/paper/poisson_gan.h"
 
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
 #include <set>
 
-#include "examples/common/files.h"
-#include "examples/common/poisson_gan_results.h"
-#include "examples/common/program.h"
-#include "examples/common/progress.h"
-#include "examples/common/words.h"
+#include "examples/paper/poisson_gan_results.h"
 #include "tensor/parallel.h"
+#include "train/console/files.h"
+#include "train/console/program.h"
+#include "train/console/progress.h"
+#include "train/console/words.h"
 
 using namespace stflow;
 

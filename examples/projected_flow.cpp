@@ -10,10 +10,10 @@
 
 #include "autodiff/grad.h"
 #include "estimators/estimators.h"
-#include "examples/common/files.h"
-#include "examples/common/flow_picture.h"
-#include "examples/common/options.h"
-#include "examples/common/program.h"
+#include "examples/paper/flow_picture.h"
+#include "train/console/files.h"
+#include "train/console/options.h"
+#include "train/console/program.h"
 
 using namespace stflow;
 

@@ -10,15 +10,15 @@
 
 #include "datasets/data_loader.h"
 #include "datasets/digits.h"
-#include "examples/common/files.h"
-#include "examples/common/program.h"
-#include "examples/common/rule_options.h"
-#include "examples/common/run.h"
-#include "examples/common/vae.h"
-#include "examples/common/variance.h"
+#include "examples/models/vae.h"
 #include "tensor/parallel.h"
 #include "tests/capture.h"
 #include "tests/testing.h"
+#include "train/console/files.h"
+#include "train/console/program.h"
+#include "train/rule_trainer.h"
+#include "train/run.h"
+#include "train/variance.h"
 
 namespace stflow::testing {
 

@@ -4,15 +4,15 @@
 #include <cmath>
 #include <iostream>
 
-#include "examples/common/files.h"
-#include "examples/common/measure.h"
-#include "examples/common/options.h"
-#include "examples/common/program.h"
-#include "examples/common/record.h"
 #include "tensor/blas.h"
 #include "tensor/parallel.h"
 #include "tests/capture.h"
 #include "tests/testing.h"
+#include "train/console/files.h"
+#include "train/console/measure.h"
+#include "train/console/options.h"
+#include "train/console/program.h"
+#include "train/console/record.h"
 
 using namespace stflow;
 using stflow::testing::check_contains;

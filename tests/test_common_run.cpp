@@ -7,12 +7,12 @@
 #include <fstream>
 #include <sstream>
 
-#include "examples/common/files.h"
-#include "examples/common/program.h"
-#include "examples/common/run.h"
 #include "tensor/parallel.h"
 #include "tests/capture.h"
 #include "tests/testing.h"
+#include "train/console/files.h"
+#include "train/console/program.h"
+#include "train/run.h"
 
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_STATIC

@@ -3,9 +3,9 @@
 #include <cmath>
 #include <filesystem>
 
-#include "examples/common/comparison.h"
-#include "examples/common/files.h"
+#include "examples/paper/comparison.h"
 #include "tests/testing.h"
+#include "train/console/files.h"
 
 using namespace stflow;
 using namespace stflow::testing;

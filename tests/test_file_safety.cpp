@@ -6,10 +6,10 @@
 #include <filesystem>
 #include <fstream>
 
-#include "examples/common/files.h"
-#include "examples/common/record.h"
 #include "nn/nn.h"
 #include "tests/testing.h"
+#include "train/console/files.h"
+#include "train/console/record.h"
 
 using namespace stflow;
 using stflow::testing::check_contains;

@@ -6,12 +6,12 @@
 
 #include "autodiff/graph_print.h"
 #include "autodiff/ops.h"
-#include "examples/common/files.h"
-#include "examples/common/flow_picture.h"
-#include "examples/common/pictures.h"
+#include "examples/paper/flow_picture.h"
 #include "tensor/rng.h"
 #include "tests/capture.h"
 #include "tests/testing.h"
+#include "train/console/files.h"
+#include "train/console/pictures.h"
 
 using namespace stflow;
 using stflow::testing::check_contains;

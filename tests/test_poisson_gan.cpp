@@ -9,12 +9,12 @@
 #include "autodiff/grad.h"
 #include "estimators/distributions/poisson.h"
 #include "estimators/estimators.h"
-#include "examples/common/files.h"
-#include "examples/common/pictures.h"
-#include "examples/common/poisson_gan_results.h"
+#include "examples/paper/poisson_gan_results.h"
 #include "tensor/parallel.h"
 #include "tests/capture.h"
 #include "tests/testing.h"
+#include "train/console/files.h"
+#include "train/console/pictures.h"
 
 using namespace stflow;
 using stflow::testing::check_contains;

@@ -10,10 +10,10 @@
 #include <filesystem>
 #include <iostream>
 
-#include "examples/common/files.h"
-#include "examples/common/program.h"
 #include "tests/capture.h"
 #include "tests/testing.h"
+#include "train/console/files.h"
+#include "train/console/program.h"
 
 using namespace stflow;
 using stflow::testing::message_of;

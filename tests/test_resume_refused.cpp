@@ -5,9 +5,9 @@
 #include <filesystem>
 
 #include "datasets/sha256.h"
-#include "examples/common/checkpoint.h"
 #include "nn/binary_file.h"
 #include "tests/small_run.h"
+#include "train/checkpoint.h"
 
 using namespace stflow;
 using namespace stflow::testing;

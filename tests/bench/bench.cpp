@@ -4,16 +4,16 @@
 #include <iomanip>
 #include <iostream>
 
-#include "examples/common/measure.h"
-#include "examples/common/pictures.h"
-#include "examples/common/program.h"
-#include "examples/common/rule_options.h"
-#include "examples/common/vae.h"
+#include "examples/models/vae.h"
 #include "tensor/parallel.h"
 #include "tests/bench/bits.h"
 #include "tests/bench/contest.h"
 #include "tests/bench/report.h"
 #include "tests/bench/scaling.h"
+#include "train/console/measure.h"
+#include "train/console/pictures.h"
+#include "train/console/program.h"
+#include "train/rule_trainer.h"
 
 using namespace stflow;
 using namespace stflow::bench;

@@ -1,9 +1,9 @@
 #include "tests/bench/bits.h"
 
-#include "examples/common/measure.h"
 #include "tensor/blas.h"
 #include "tensor/rng.h"
 #include "tests/bench/contest.h"
+#include "train/console/measure.h"
 
 namespace stflow::bench {
 

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "examples/common/record.h"
+#include "train/console/record.h"
 
 namespace stflow::bench {
 

@@ -16,9 +16,9 @@
 #include <sstream>
 #include <thread>
 
-#include "examples/common/program.h"
 #include "tensor/blas.h"
 #include "tensor/check.h"
+#include "train/console/program.h"
 
 namespace stflow::bench {
 namespace {

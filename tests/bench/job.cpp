@@ -6,10 +6,10 @@
 #include "datasets/binarize.h"
 #include "datasets/data_loader.h"
 #include "datasets/digits.h"
-#include "examples/common/measure.h"
-#include "examples/common/vae.h"
-#include "examples/common/words.h"
+#include "examples/models/vae.h"
 #include "tensor/blas.h"
+#include "train/console/measure.h"
+#include "train/console/words.h"
 
 namespace stflow::bench {
 

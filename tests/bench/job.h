@@ -8,8 +8,8 @@
 #include <functional>
 #include <string>
 
-#include "examples/common/options.h"
 #include "tensor/tensor.h"
+#include "train/console/options.h"
 
 namespace stflow::bench {
 

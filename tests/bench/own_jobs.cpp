@@ -11,14 +11,14 @@
 #include "datasets/binarize.h"
 #include "datasets/data_loader.h"
 #include "datasets/digits.h"
-#include "examples/common/rule_options.h"
-#include "examples/common/vae.h"
+#include "examples/models/vae.h"
 #include "nn/nn.h"
 #include "tensor/blas.h"
 #include "tensor/kernels/optim_kernels.h"
 #include "tensor/math.h"
 #include "tensor/parallel.h"
 #include "tests/bench/job.h"
+#include "train/rule_trainer.h"
 
 namespace stflow::bench {
 namespace {

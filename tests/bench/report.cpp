@@ -6,11 +6,11 @@
 #include <cmath>
 #include <thread>
 
-#include "examples/common/program.h"
-#include "examples/common/vae.h"
+#include "examples/models/vae.h"
 #include "tensor/blas.h"
 #include "tensor/check.h"
 #include "tests/bench/tables.h"
+#include "train/console/program.h"
 
 namespace stflow::bench {
 namespace {

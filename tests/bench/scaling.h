@@ -4,7 +4,7 @@
 #include <ostream>
 #include <string>
 
-#include "examples/common/record.h"
+#include "train/console/record.h"
 
 namespace stflow::bench {
 

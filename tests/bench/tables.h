@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "examples/common/record.h"
 #include "tests/bench/contest.h"
+#include "train/console/record.h"
 
 namespace stflow::bench {
 

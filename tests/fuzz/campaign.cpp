@@ -1,11 +1,11 @@
 // campaign.cpp - the files of a comparison of two runs: read, compared, and drawn up to gnuplot.
 //
 // The input is campaign.json, then of each run summary.json, metrics.jsonl and variance.csv.
-#include "examples/common/campaign.h"
+#include "examples/paper/campaign.h"
 
-#include "examples/common/comparison.h"
-#include "examples/common/files.h"
+#include "examples/paper/comparison.h"
 #include "tests/fuzz/fuzz.h"
+#include "train/console/files.h"
 
 using namespace stflow;
 

@@ -3,11 +3,11 @@
 // The input is the header of a safetensors file, a newline and the data.
 #include "datasets/sha256.h"
 #include "estimators/registry.h"
-#include "examples/common/files.h"
-#include "examples/common/run.h"
 #include "nn/binary_file.h"
 #include "nn/linear.h"
 #include "tests/fuzz/fuzz.h"
+#include "train/console/files.h"
+#include "train/run.h"
 
 using namespace stflow;
 
