@@ -1,12 +1,12 @@
 // grad.cpp - the whole engine: order the graph, call each backward rule once, add up.
-#include "autodiff/grad.h"
+#include "stflow/autodiff/grad.h"
 
 #include <algorithm>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
-#include "autodiff/ops.h"
+#include "stflow/autodiff/ops.h"
 
 namespace stflow {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "autodiff/var.h"
+#include "stflow/autodiff/var.h"
 
 namespace stflow {
 

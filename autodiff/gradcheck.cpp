@@ -1,12 +1,12 @@
 // gradcheck.cpp - central differences against the engine, at first and second order.
-#include "autodiff/gradcheck.h"
+#include "stflow/autodiff/gradcheck.h"
 
 #include <cmath>
 #include <stdexcept>
 
-#include "autodiff/grad.h"
-#include "autodiff/ops.h"
-#include "tensor/rng.h"
+#include "stflow/autodiff/grad.h"
+#include "stflow/autodiff/ops.h"
+#include "stflow/tensor/rng.h"
 
 namespace stflow {
 namespace {

@@ -10,7 +10,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "autodiff/var.h"
+#include "stflow/autodiff/var.h"
 
 namespace stflow {
 

@@ -1,4 +1,4 @@
-#include "autodiff/graph_print.h"
+#include "stflow/autodiff/graph_print.h"
 
 #include <map>
 #include <sstream>

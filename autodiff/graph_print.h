@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "autodiff/var.h"
+#include "stflow/autodiff/var.h"
 
 namespace stflow {
 

@@ -1,6 +1,6 @@
 // ops_arithmetic.cpp - arithmetic with broadcasting. A rule may give gradients in the output's
 // shape, which the engine sums down to each input's (grad.cpp); mul_to does it in one pass.
-#include "autodiff/ops.h"
+#include "stflow/autodiff/ops.h"
 
 namespace stflow {
 

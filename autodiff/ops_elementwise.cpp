@@ -2,8 +2,8 @@
 #include <cmath>
 #include <utility>
 
-#include "autodiff/ops.h"
-#include "tensor/kernels/map.h"
+#include "stflow/autodiff/ops.h"
+#include "stflow/tensor/kernels/map.h"
 
 namespace stflow {
 namespace {

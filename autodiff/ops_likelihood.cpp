@@ -2,9 +2,9 @@
 // the last axis. Written with softplus and log-softmax, they stay finite wherever the result is.
 #include <cmath>
 
-#include "autodiff/ops.h"
-#include "tensor/kernels/map.h"
-#include "tensor/special.h"
+#include "stflow/autodiff/ops.h"
+#include "stflow/tensor/kernels/map.h"
+#include "stflow/tensor/special.h"
 
 namespace stflow {
 

@@ -1,7 +1,7 @@
 // ops_matrix.cpp - products of matrices. The transposes of the gradient rules cost nothing: they
 // are flags of the next product.
-#include "autodiff/ops.h"
-#include "tensor/blas.h"
+#include "stflow/autodiff/ops.h"
+#include "stflow/tensor/blas.h"
 
 namespace stflow {
 

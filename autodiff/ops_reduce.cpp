@@ -1,6 +1,6 @@
 // ops_reduce.cpp - sums and what is built on them. An upstream gradient has lost the reduced axes:
 // it is first given back as axes of extent 1, so that broadcasting spreads it.
-#include "autodiff/ops.h"
+#include "stflow/autodiff/ops.h"
 
 namespace stflow {
 namespace {

@@ -1,5 +1,5 @@
 // ops_shape.cpp - ops that move numbers; the gradient moves them back.
-#include "autodiff/ops.h"
+#include "stflow/autodiff/ops.h"
 
 namespace stflow {
 

@@ -1,10 +1,10 @@
-#include "autodiff/var.h"
+#include "stflow/autodiff/var.h"
 
 #include <algorithm>
 #include <atomic>
 #include <utility>
 
-#include "autodiff/grad.h"
+#include "stflow/autodiff/grad.h"
 
 namespace stflow {
 namespace {

@@ -14,8 +14,8 @@
 #include <string>
 #include <vector>
 
-#include "tensor/math.h"
-#include "tensor/tensor.h"
+#include "stflow/tensor/math.h"
+#include "stflow/tensor/tensor.h"
 
 namespace stflow {
 

@@ -1,11 +1,11 @@
 // binarize.cpp - the Bernoulli draw of a pixel, and its use on a whole dataset.
-#include "datasets/binarize.h"
+#include "stflow/datasets/binarize.h"
 
 #include <algorithm>
 
-#include "datasets/noise.h"
-#include "tensor/check.h"
-#include "tensor/parallel.h"
+#include "stflow/datasets/noise.h"
+#include "stflow/tensor/check.h"
+#include "stflow/tensor/parallel.h"
 
 namespace stflow {
 

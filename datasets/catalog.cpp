@@ -1,5 +1,5 @@
 // catalog.cpp - the search for MNIST-like files, and the check that they are what their name says.
-#include "datasets/catalog.h"
+#include "stflow/datasets/catalog.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -7,9 +7,9 @@
 #include <stdexcept>
 #include <system_error>
 
-#include "datasets/digits.h"
-#include "datasets/idx.h"
-#include "tensor/check.h"
+#include "stflow/datasets/digits.h"
+#include "stflow/datasets/idx.h"
+#include "stflow/tensor/check.h"
 
 namespace stflow {
 namespace {

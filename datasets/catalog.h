@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "datasets/dataset.h"
+#include "stflow/datasets/dataset.h"
 
 namespace stflow {
 

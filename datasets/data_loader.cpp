@@ -1,15 +1,15 @@
 // data_loader.cpp - the order of an epoch, and bytes to numbers.
-#include "datasets/data_loader.h"
+#include "stflow/datasets/data_loader.h"
 
 #include <algorithm>
 #include <limits>
 #include <numeric>
 #include <utility>
 
-#include "datasets/binarize.h"
-#include "datasets/noise.h"
-#include "tensor/kernels/simd.h"
-#include "tensor/parallel.h"
+#include "stflow/datasets/binarize.h"
+#include "stflow/datasets/noise.h"
+#include "stflow/tensor/kernels/simd.h"
+#include "stflow/tensor/parallel.h"
 
 namespace stflow {
 namespace {

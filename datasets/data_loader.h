@@ -11,8 +11,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "datasets/dataset.h"
-#include "tensor/tensor.h"
+#include "stflow/datasets/dataset.h"
+#include "stflow/tensor/tensor.h"
 
 namespace stflow {
 

@@ -1,14 +1,14 @@
 // dataset.cpp - subsets, splits and orders of a dataset: all of them work on `rows` alone.
-#include "datasets/dataset.h"
+#include "stflow/datasets/dataset.h"
 
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <set>
 
-#include "datasets/noise.h"
-#include "tensor/check.h"
-#include "tensor/rng.h"
+#include "stflow/datasets/noise.h"
+#include "stflow/tensor/check.h"
+#include "stflow/tensor/rng.h"
 
 namespace stflow {
 

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "tensor/shape.h"
+#include "stflow/tensor/shape.h"
 
 namespace stflow {
 

@@ -3,16 +3,16 @@
 // A glyph is a few control polygons; cutting their corners (Chaikin 1974) makes curves of them.
 // Only additions, multiplications, divisions and square roots are used, which IEEE 754 rounds
 // exactly: the bytes are the same on every machine.
-#include "datasets/digits.h"
+#include "stflow/datasets/digits.h"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 
-#include "datasets/noise.h"
-#include "datasets/sha256.h"
-#include "tensor/check.h"
-#include "tensor/parallel.h"
+#include "stflow/datasets/noise.h"
+#include "stflow/datasets/sha256.h"
+#include "stflow/tensor/check.h"
+#include "stflow/tensor/parallel.h"
 
 namespace stflow {
 namespace {

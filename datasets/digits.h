@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-#include "datasets/dataset.h"
+#include "stflow/datasets/dataset.h"
 
 namespace stflow {
 

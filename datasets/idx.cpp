@@ -3,7 +3,7 @@
 // The body is read in pieces and the buffer grows with what arrives, so a header that lies about
 // the size costs no memory, and a gzip file that unpacks to more than files of images do is refused
 // before it is read.
-#include "datasets/idx.h"
+#include "stflow/datasets/idx.h"
 
 #include <zlib.h>
 
@@ -15,8 +15,8 @@
 #include <memory>
 #include <stdexcept>
 
-#include "datasets/sha256.h"
-#include "tensor/check.h"
+#include "stflow/datasets/sha256.h"
+#include "stflow/tensor/check.h"
 
 namespace stflow {
 namespace {

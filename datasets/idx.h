@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "datasets/dataset.h"
+#include "stflow/datasets/dataset.h"
 
 namespace stflow {
 

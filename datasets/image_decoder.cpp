@@ -1,7 +1,7 @@
 // image_decoder.cpp - stb_image, and what has to be known before a file is given to it.
 //
 // The header of each file is read first, so that a picture that claims to be huge costs no memory.
-#include "datasets/image_decoder.h"
+#include "stflow/datasets/image_decoder.h"
 
 #include <stb/stb_image.h>
 #include <stb/stb_image_resize.h>
@@ -11,7 +11,7 @@
 #include <memory>
 #include <stdexcept>
 
-#include "tensor/check.h"
+#include "stflow/tensor/check.h"
 
 namespace stflow {
 namespace {

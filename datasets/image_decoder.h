@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "datasets/images.h"
+#include "stflow/datasets/images.h"
 
 namespace stflow {
 

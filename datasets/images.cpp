@@ -1,5 +1,5 @@
 // images.cpp - walks class folders and decodes their files one by one.
-#include "datasets/images.h"
+#include "stflow/datasets/images.h"
 
 #include <algorithm>
 #include <cctype>
@@ -11,9 +11,9 @@
 #include <map>
 #include <stdexcept>
 
-#include "datasets/image_decoder.h"
-#include "datasets/sha256.h"
-#include "tensor/check.h"
+#include "stflow/datasets/image_decoder.h"
+#include "stflow/datasets/sha256.h"
+#include "stflow/tensor/check.h"
 
 namespace stflow {
 namespace {

@@ -9,7 +9,7 @@
 
 #include <filesystem>
 
-#include "datasets/dataset.h"
+#include "stflow/datasets/dataset.h"
 
 namespace stflow {
 

@@ -8,8 +8,8 @@
 #include <array>
 #include <cstdint>
 
-#include "datasets/dataset.h"
-#include "tensor/rng.h"
+#include "stflow/datasets/dataset.h"
+#include "stflow/tensor/rng.h"
 
 namespace stflow {
 

@@ -1,7 +1,7 @@
 // sha256.cpp - the compression function of FIPS 180-4, section 6.2, and the padding of section 5.1.
 //
 // Names follow the standard: a..h are the working variables, w the message schedule.
-#include "datasets/sha256.h"
+#include "stflow/datasets/sha256.h"
 
 #include <algorithm>
 #include <bit>

@@ -1,12 +1,12 @@
 // estimators.h - everything of this folder in one include.
 #pragma once
 
-#include "estimators/distributions/bernoulli.h"
-#include "estimators/distributions/categorical.h"
-#include "estimators/distributions/poisson.h"
-#include "estimators/expect.h"
-#include "estimators/flow/projection.h"
-#include "estimators/lab/diagnostics.h"
-#include "estimators/lab/problems.h"
-#include "estimators/registry.h"
-#include "estimators/rules/rules.h"
+#include "stflow/estimators/distributions/bernoulli.h"
+#include "stflow/estimators/distributions/categorical.h"
+#include "stflow/estimators/distributions/poisson.h"
+#include "stflow/estimators/expect.h"
+#include "stflow/estimators/flow/projection.h"
+#include "stflow/estimators/lab/diagnostics.h"
+#include "stflow/estimators/lab/problems.h"
+#include "stflow/estimators/registry.h"
+#include "stflow/estimators/rules/rules.h"

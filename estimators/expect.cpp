@@ -1,8 +1,8 @@
-#include "estimators/expect.h"
+#include "stflow/estimators/expect.h"
 
 #include <algorithm>
 
-#include "estimators/distributions/checks.h"
+#include "stflow/estimators/distributions/checks.h"
 
 namespace stflow {
 namespace {

@@ -18,7 +18,7 @@
 #include <string>
 #include <vector>
 
-#include "estimators/distributions/distribution.h"
+#include "stflow/estimators/distributions/distribution.h"
 
 namespace stflow {
 

@@ -1,8 +1,8 @@
-#include "estimators/registry.h"
+#include "stflow/estimators/registry.h"
 
 #include <algorithm>
 
-#include "estimators/rules/control_variate.h"
+#include "stflow/estimators/rules/control_variate.h"
 
 namespace stflow {
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "estimators/rules/rules.h"
+#include "stflow/estimators/rules/rules.h"
 
 namespace stflow {
 

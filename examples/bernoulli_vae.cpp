@@ -4,16 +4,16 @@
 // The model is in common/vae.h; what is left here is its settings and the training loop.
 #include <optional>
 
-#include "autodiff/graph_print.h"
-#include "datasets/binarize.h"
-#include "datasets/data_loader.h"
 #include "examples/models/vae.h"
-#include "train/console/program.h"
-#include "train/data.h"
-#include "train/evaluate.h"
-#include "train/rule_trainer.h"
-#include "train/run.h"
-#include "train/variance.h"
+#include "stflow/autodiff/graph_print.h"
+#include "stflow/datasets/binarize.h"
+#include "stflow/datasets/data_loader.h"
+#include "stflow/train/console/program.h"
+#include "stflow/train/data.h"
+#include "stflow/train/evaluate.h"
+#include "stflow/train/rule_trainer.h"
+#include "stflow/train/run.h"
+#include "stflow/train/variance.h"
 
 using namespace stflow;
 

@@ -3,15 +3,15 @@
 //
 // The same model as bernoulli_vae's (common/vae.h) with another law; what is left here is its
 // settings and the training loop.
-#include "autodiff/graph_print.h"
-#include "datasets/binarize.h"
-#include "datasets/data_loader.h"
 #include "examples/models/vae.h"
-#include "train/console/program.h"
-#include "train/data.h"
-#include "train/evaluate.h"
-#include "train/rule_trainer.h"
-#include "train/run.h"
+#include "stflow/autodiff/graph_print.h"
+#include "stflow/datasets/binarize.h"
+#include "stflow/datasets/data_loader.h"
+#include "stflow/train/console/program.h"
+#include "stflow/train/data.h"
+#include "stflow/train/evaluate.h"
+#include "stflow/train/rule_trainer.h"
+#include "stflow/train/run.h"
 
 using namespace stflow;
 

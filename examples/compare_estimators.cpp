@@ -9,12 +9,12 @@
 #include "examples/models/vae.h"
 #include "examples/paper/campaign.h"
 #include "examples/paper/comparison.h"
-#include "tensor/parallel.h"
-#include "train/console/files.h"
-#include "train/console/options.h"
-#include "train/console/program.h"
-#include "train/console/words.h"
-#include "train/rule_trainer.h"
+#include "stflow/tensor/parallel.h"
+#include "stflow/train/console/files.h"
+#include "stflow/train/console/options.h"
+#include "stflow/train/console/program.h"
+#include "stflow/train/console/words.h"
+#include "stflow/train/rule_trainer.h"
 
 using namespace stflow;
 

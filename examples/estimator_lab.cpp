@@ -7,13 +7,13 @@
 #include <iostream>
 #include <sstream>
 
-#include "estimators/lab/problems.h"
-#include "tensor/parallel.h"
-#include "train/console/files.h"
-#include "train/console/options.h"
-#include "train/console/pictures.h"
-#include "train/console/program.h"
-#include "train/rule_trainer.h"
+#include "stflow/estimators/lab/problems.h"
+#include "stflow/tensor/parallel.h"
+#include "stflow/train/console/files.h"
+#include "stflow/train/console/options.h"
+#include "stflow/train/console/pictures.h"
+#include "stflow/train/console/program.h"
+#include "stflow/train/rule_trainer.h"
 
 using namespace stflow;
 

@@ -4,11 +4,11 @@
 #include <iomanip>
 #include <iostream>
 
-#include "autodiff/grad.h"
-#include "autodiff/graph_print.h"
-#include "estimators/estimators.h"
-#include "train/console/options.h"
-#include "train/console/program.h"
+#include "stflow/autodiff/grad.h"
+#include "stflow/autodiff/graph_print.h"
+#include "stflow/estimators/estimators.h"
+#include "stflow/train/console/options.h"
+#include "stflow/train/console/program.h"
 
 using namespace stflow;
 

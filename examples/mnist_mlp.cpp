@@ -3,11 +3,11 @@
 //
 // The usual deep-learning program: no sampling nodes, just modules, a loss, an optimiser and the
 // loop.
-#include "datasets/data_loader.h"
-#include "nn/nn.h"
-#include "train/console/program.h"
-#include "train/data.h"
-#include "train/run.h"
+#include "stflow/datasets/data_loader.h"
+#include "stflow/nn/nn.h"
+#include "stflow/train/console/program.h"
+#include "stflow/train/data.h"
+#include "stflow/train/run.h"
 
 using namespace stflow;
 

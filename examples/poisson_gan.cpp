@@ -11,11 +11,11 @@
 #include <set>
 
 #include "examples/paper/poisson_gan_results.h"
-#include "tensor/parallel.h"
-#include "train/console/files.h"
-#include "train/console/program.h"
-#include "train/console/progress.h"
-#include "train/console/words.h"
+#include "stflow/tensor/parallel.h"
+#include "stflow/train/console/files.h"
+#include "stflow/train/console/program.h"
+#include "stflow/train/console/progress.h"
+#include "stflow/train/console/words.h"
 
 using namespace stflow;
 

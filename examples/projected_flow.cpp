@@ -8,12 +8,12 @@
 #include <iostream>
 #include <map>
 
-#include "autodiff/grad.h"
-#include "estimators/estimators.h"
 #include "examples/paper/flow_picture.h"
-#include "train/console/files.h"
-#include "train/console/options.h"
-#include "train/console/program.h"
+#include "stflow/autodiff/grad.h"
+#include "stflow/estimators/estimators.h"
+#include "stflow/train/console/files.h"
+#include "stflow/train/console/options.h"
+#include "stflow/train/console/program.h"
 
 using namespace stflow;
 

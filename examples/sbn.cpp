@@ -3,16 +3,16 @@
 //
 // There is no inference network: the units are drawn as the model has them, and the loss is the
 // expectation of -log p(lower | z2), one expect inside another.
-#include "autodiff/graph_print.h"
-#include "datasets/binarize.h"
-#include "datasets/data_loader.h"
-#include "estimators/estimators.h"
-#include "nn/nn.h"
-#include "train/console/program.h"
-#include "train/data.h"
-#include "train/evaluate.h"
-#include "train/rule_trainer.h"
-#include "train/run.h"
+#include "stflow/autodiff/graph_print.h"
+#include "stflow/datasets/binarize.h"
+#include "stflow/datasets/data_loader.h"
+#include "stflow/estimators/estimators.h"
+#include "stflow/nn/nn.h"
+#include "stflow/train/console/program.h"
+#include "stflow/train/data.h"
+#include "stflow/train/evaluate.h"
+#include "stflow/train/rule_trainer.h"
+#include "stflow/train/run.h"
 
 using namespace stflow;
 

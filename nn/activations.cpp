@@ -1,5 +1,5 @@
 // activations.cpp - Dropout; the other layers of activations.h are one line each, in the header.
-#include "nn/activations.h"
+#include "stflow/nn/activations.h"
 
 namespace stflow::nn {
 

@@ -2,9 +2,9 @@
 // in a Sequential, and Dropout.
 #pragma once
 
-#include "autodiff/ops.h"
-#include "nn/module.h"
-#include "tensor/rng.h"
+#include "stflow/autodiff/ops.h"
+#include "stflow/nn/module.h"
+#include "stflow/tensor/rng.h"
 
 namespace stflow::nn {
 

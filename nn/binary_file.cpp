@@ -1,5 +1,5 @@
 // binary_file.cpp - see binary_file.h; POSIX calls, because the C++ library cannot sync a file.
-#include "nn/binary_file.h"
+#include "stflow/nn/binary_file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -1,9 +1,9 @@
 // init.cpp - a uniform or normal draw, scaled by the sizes of the layer.
-#include "nn/init.h"
+#include "stflow/nn/init.h"
 
 #include <cmath>
 
-#include "tensor/math.h"
+#include "stflow/tensor/math.h"
 
 namespace stflow::nn {
 namespace {

@@ -4,8 +4,8 @@
 // sigmoid, linear layers), He at the forward one (ReLU and its kin).
 #pragma once
 
-#include "tensor/rng.h"
-#include "tensor/tensor.h"
+#include "stflow/tensor/rng.h"
+#include "stflow/tensor/tensor.h"
 
 namespace stflow::nn {
 

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "tensor/check.h"
+#include "stflow/tensor/check.h"
 
 namespace stflow::nn {
 

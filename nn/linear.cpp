@@ -1,8 +1,8 @@
 // linear.cpp - see linear.h; the work is done by the fused op of the same name.
-#include "nn/linear.h"
+#include "stflow/nn/linear.h"
 
-#include "autodiff/ops.h"
-#include "nn/init.h"
+#include "stflow/autodiff/ops.h"
+#include "stflow/nn/init.h"
 
 namespace stflow::nn {
 

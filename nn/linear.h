@@ -1,8 +1,8 @@
 // linear.h - the fully connected layer, y = x W^T + b.
 #pragma once
 
-#include "nn/module.h"
-#include "tensor/rng.h"
+#include "stflow/nn/module.h"
+#include "stflow/tensor/rng.h"
 
 namespace stflow::nn {
 

@@ -1,5 +1,5 @@
 // loss.cpp - see loss.h. Shapes must be equal: broadcasting [B] against [B,1] hides a mistake.
-#include "nn/loss.h"
+#include "stflow/nn/loss.h"
 
 namespace stflow::nn {
 namespace {

@@ -5,7 +5,7 @@
 // log-likelihoods of generative models, which are summed over features, see ops.h.
 #pragma once
 
-#include "autodiff/ops.h"
+#include "stflow/autodiff/ops.h"
 
 namespace stflow::nn {
 

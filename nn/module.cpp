@@ -1,5 +1,5 @@
 // module.cpp - registration, and the walks over the tree of modules.
-#include "nn/module.h"
+#include "stflow/nn/module.h"
 
 #include <algorithm>
 

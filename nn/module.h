@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "autodiff/var.h"
-#include "nn/named_tensors.h"
+#include "stflow/autodiff/var.h"
+#include "stflow/nn/named_tensors.h"
 
 namespace stflow::nn {
 

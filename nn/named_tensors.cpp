@@ -1,9 +1,9 @@
 // named_tensors.cpp - the strict comparison behind every load_state_dict.
-#include "nn/named_tensors.h"
+#include "stflow/nn/named_tensors.h"
 
 #include <stdexcept>
 
-#include "tensor/check.h"
+#include "stflow/tensor/check.h"
 
 namespace stflow::nn {
 

@@ -7,7 +7,7 @@
 #include <map>
 #include <string>
 
-#include "tensor/tensor.h"
+#include "stflow/tensor/tensor.h"
 
 namespace stflow::nn {
 

@@ -1,12 +1,12 @@
 // npy.cpp - see npy.h. A file is the magic "\x93NUMPY", version, header length (2 bytes), a header
 // that looks like a Python dictionary, and the numbers.
-#include "nn/npy.h"
+#include "stflow/nn/npy.h"
 
 #include <charconv>
 #include <cstring>
 #include <vector>
 
-#include "nn/binary_file.h"
+#include "stflow/nn/binary_file.h"
 
 namespace stflow::nn {
 namespace {

@@ -1,12 +1,12 @@
 // optim.cpp - which numbers go into the update loops of tensor/kernels/optim_kernels.h.
-#include "nn/optim.h"
+#include "stflow/nn/optim.h"
 
 #include <cmath>
 #include <set>
 #include <utility>
 
-#include "tensor/kernels/optim_kernels.h"
-#include "tensor/math.h"
+#include "stflow/tensor/kernels/optim_kernels.h"
+#include "stflow/tensor/math.h"
 
 namespace stflow::optim {
 

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "autodiff/var.h"
-#include "nn/named_tensors.h"
+#include "stflow/autodiff/var.h"
+#include "stflow/nn/named_tensors.h"
 
 namespace stflow::optim {
 

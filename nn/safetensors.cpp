@@ -2,14 +2,14 @@
 //
 // A file may come from anywhere, so reading trusts nothing: the tensors have to tile the data
 // exactly, in some order, without a gap or an overlap, as the format demands.
-#include "nn/safetensors.h"
+#include "stflow/nn/safetensors.h"
 
 #include <algorithm>
 #include <cstring>
 #include <vector>
 
-#include "nn/binary_file.h"
-#include "nn/json_reader.h"
+#include "stflow/nn/binary_file.h"
+#include "stflow/nn/json_reader.h"
 
 namespace stflow::nn {
 namespace {

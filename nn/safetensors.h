@@ -13,8 +13,8 @@
 #include <map>
 #include <string>
 
-#include "nn/binary_file.h"
-#include "nn/named_tensors.h"
+#include "stflow/nn/binary_file.h"
+#include "stflow/nn/named_tensors.h"
 
 namespace stflow::nn {
 

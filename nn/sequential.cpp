@@ -1,9 +1,9 @@
 // sequential.cpp - see sequential.h.
-#include "nn/sequential.h"
+#include "stflow/nn/sequential.h"
 
 #include <utility>
 
-#include "nn/linear.h"
+#include "stflow/nn/linear.h"
 
 namespace stflow::nn {
 

@@ -8,9 +8,9 @@
 #include <memory>
 #include <vector>
 
-#include "nn/activations.h"
-#include "nn/module.h"
-#include "tensor/rng.h"
+#include "stflow/nn/activations.h"
+#include "stflow/nn/module.h"
+#include "stflow/tensor/rng.h"
 
 namespace stflow::nn {
 

@@ -5,7 +5,7 @@
 // columns, several small ones are put into one chunk; both depend on the sizes alone. Then
 // parallel_for runs the chunks. What is added to a product (a bias) is added to a panel while it is
 // still in cache. Where an input is mostly one value, as bits are, sums do: sparse.h.
-#include "tensor/blas.h"
+#include "stflow/tensor/blas.h"
 
 #include <cblas.h>
 
@@ -19,10 +19,10 @@
 #include <set>
 #include <type_traits>
 
-#include "tensor/kernels/gemm_avx512.h"
-#include "tensor/kernels/simd.h"
-#include "tensor/kernels/two_value_gemm.h"
-#include "tensor/parallel.h"
+#include "stflow/tensor/kernels/gemm_avx512.h"
+#include "stflow/tensor/kernels/simd.h"
+#include "stflow/tensor/kernels/two_value_gemm.h"
+#include "stflow/tensor/parallel.h"
 
 namespace stflow {
 namespace {

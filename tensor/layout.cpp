@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "tensor/kernels/broadcast.h"
-#include "tensor/math.h"
-#include "tensor/parallel.h"
+#include "stflow/tensor/kernels/broadcast.h"
+#include "stflow/tensor/math.h"
+#include "stflow/tensor/parallel.h"
 
 namespace stflow {
 namespace {

@@ -9,7 +9,7 @@
 // helpers from the back, and the caller waits only for chunks that were taken: when nobody comes to
 // help, it has done them all itself. Nor does the program end, as in OpenMP, when the system has no
 // thread to give. OpenMP is asked how many threads are wanted, and told how many BLAS may use.
-#include "tensor/parallel.h"
+#include "stflow/tensor/parallel.h"
 
 #include <omp.h>
 #include <pthread.h>
@@ -32,7 +32,7 @@
 #include <thread>
 #include <vector>
 
-#include "tensor/check.h"
+#include "stflow/tensor/check.h"
 
 namespace stflow {
 namespace {

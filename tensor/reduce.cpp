@@ -9,10 +9,10 @@
 #include <functional>
 #include <limits>
 
-#include "tensor/kernels/broadcast.h"
-#include "tensor/kernels/simd.h"
-#include "tensor/math.h"
-#include "tensor/parallel.h"
+#include "stflow/tensor/kernels/broadcast.h"
+#include "stflow/tensor/kernels/simd.h"
+#include "stflow/tensor/math.h"
+#include "stflow/tensor/parallel.h"
 
 namespace stflow {
 namespace {

@@ -3,7 +3,7 @@
 // Number i of a stream is word i % 4 of block i / 4; the block's counter is (i / 4, stream) and its
 // key the seed. Filling a tensor computes many blocks side by side. The constants are those of
 // Random123, whose known answers are tested.
-#include "tensor/rng.h"
+#include "stflow/tensor/rng.h"
 
 #include <algorithm>
 #include <cmath>
@@ -11,9 +11,9 @@
 #include <numeric>
 #include <utility>
 
-#include "tensor/kernels/simd.h"
-#include "tensor/math.h"
-#include "tensor/parallel.h"
+#include "stflow/tensor/kernels/simd.h"
+#include "stflow/tensor/math.h"
+#include "stflow/tensor/parallel.h"
 
 namespace stflow {
 namespace {

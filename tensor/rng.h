@@ -11,7 +11,7 @@
 #include <deque>
 #include <vector>
 
-#include "tensor/tensor.h"
+#include "stflow/tensor/tensor.h"
 
 namespace stflow {
 

@@ -1,8 +1,8 @@
-#include "tensor/shape.h"
+#include "stflow/tensor/shape.h"
 
 #include <algorithm>
 
-#include "tensor/check.h"
+#include "stflow/tensor/check.h"
 
 namespace stflow {
 

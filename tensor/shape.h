@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "tensor/real.h"
+#include "stflow/tensor/real.h"
 
 namespace stflow {
 

@@ -1,9 +1,9 @@
-#include "tensor/special.h"
+#include "stflow/tensor/special.h"
 
 #include <cmath>
 #include <numbers>
 
-#include "tensor/math.h"
+#include "stflow/tensor/math.h"
 
 namespace stflow {
 

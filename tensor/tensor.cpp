@@ -1,11 +1,11 @@
-#include "tensor/tensor.h"
+#include "stflow/tensor/tensor.h"
 
 #include <algorithm>
 #include <atomic>
 #include <new>
 #include <sstream>
 
-#include "tensor/kernels/storage.h"
+#include "stflow/tensor/kernels/storage.h"
 
 namespace stflow {
 

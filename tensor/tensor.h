@@ -13,9 +13,9 @@
 #include <string>
 #include <vector>
 
-#include "tensor/check.h"
-#include "tensor/real.h"
-#include "tensor/shape.h"
+#include "stflow/tensor/check.h"
+#include "stflow/tensor/real.h"
+#include "stflow/tensor/shape.h"
 
 namespace stflow {
 

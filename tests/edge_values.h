@@ -7,7 +7,7 @@
 #include <limits>
 #include <vector>
 
-#include "tensor/tensor.h"
+#include "stflow/tensor/tensor.h"
 
 namespace stflow::testing {
 

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "autodiff/grad.h"
-#include "estimators/estimators.h"
+#include "stflow/autodiff/grad.h"
+#include "stflow/estimators/estimators.h"
 #include "tests/testing.h"
 
 namespace stflow::testing {

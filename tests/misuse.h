@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "autodiff/ops.h"
+#include "stflow/autodiff/ops.h"
 
 namespace stflow::testing {
 

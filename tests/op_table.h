@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "autodiff/ops.h"
-#include "tensor/rng.h"
+#include "stflow/autodiff/ops.h"
+#include "stflow/tensor/rng.h"
 
 namespace stflow::testing {
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "tensor/shape.h"
+#include "stflow/tensor/shape.h"
 
 namespace stflow::testing {
 

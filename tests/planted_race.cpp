@@ -2,7 +2,7 @@
 #include <chrono>
 #include <thread>
 
-#include "tensor/parallel.h"
+#include "stflow/tensor/parallel.h"
 
 int main() {
   stflow::set_num_threads(2);

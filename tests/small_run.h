@@ -8,17 +8,17 @@
 #include <string>
 #include <vector>
 
-#include "datasets/data_loader.h"
-#include "datasets/digits.h"
 #include "examples/models/vae.h"
-#include "tensor/parallel.h"
+#include "stflow/datasets/data_loader.h"
+#include "stflow/datasets/digits.h"
+#include "stflow/tensor/parallel.h"
+#include "stflow/train/console/files.h"
+#include "stflow/train/console/program.h"
+#include "stflow/train/rule_trainer.h"
+#include "stflow/train/run.h"
+#include "stflow/train/variance.h"
 #include "tests/capture.h"
 #include "tests/testing.h"
-#include "train/console/files.h"
-#include "train/console/program.h"
-#include "train/rule_trainer.h"
-#include "train/run.h"
-#include "train/variance.h"
 
 namespace stflow::testing {
 

@@ -10,7 +10,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "tensor/math.h"
+#include "stflow/tensor/math.h"
 #include "tests/edge_values.h"
 #include "tests/testing.h"
 

@@ -8,9 +8,9 @@
 #include <functional>
 #include <numeric>
 
-#include "datasets/binarize.h"
-#include "datasets/data_loader.h"
-#include "tensor/parallel.h"
+#include "stflow/datasets/binarize.h"
+#include "stflow/datasets/data_loader.h"
+#include "stflow/tensor/parallel.h"
 #include "tests/testing.h"
 
 using namespace stflow;

@@ -6,9 +6,9 @@
 #include <limits>
 #include <vector>
 
-#include "tensor/blas.h"
-#include "tensor/parallel.h"
-#include "tensor/rng.h"
+#include "stflow/tensor/blas.h"
+#include "stflow/tensor/parallel.h"
+#include "stflow/tensor/rng.h"
 #include "tests/testing.h"
 
 using namespace stflow;

@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <optional>
 
-#include "datasets/catalog.h"
+#include "stflow/datasets/catalog.h"
 #include "tests/idx_files.h"
 #include "tests/testing.h"
 

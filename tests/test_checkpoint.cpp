@@ -7,8 +7,8 @@
 #include <fstream>
 #include <limits>
 
-#include "nn/binary_file.h"
-#include "nn/nn.h"
+#include "stflow/nn/binary_file.h"
+#include "stflow/nn/nn.h"
 #include "tests/testing.h"
 
 using namespace stflow;

@@ -4,15 +4,15 @@
 #include <cmath>
 #include <iostream>
 
-#include "tensor/blas.h"
-#include "tensor/parallel.h"
+#include "stflow/tensor/blas.h"
+#include "stflow/tensor/parallel.h"
+#include "stflow/train/console/files.h"
+#include "stflow/train/console/measure.h"
+#include "stflow/train/console/options.h"
+#include "stflow/train/console/program.h"
+#include "stflow/train/console/record.h"
 #include "tests/capture.h"
 #include "tests/testing.h"
-#include "train/console/files.h"
-#include "train/console/measure.h"
-#include "train/console/options.h"
-#include "train/console/program.h"
-#include "train/console/record.h"
 
 using namespace stflow;
 using stflow::testing::check_contains;

@@ -7,12 +7,12 @@
 #include <fstream>
 #include <sstream>
 
-#include "tensor/parallel.h"
+#include "stflow/tensor/parallel.h"
+#include "stflow/train/console/files.h"
+#include "stflow/train/console/program.h"
+#include "stflow/train/run.h"
 #include "tests/capture.h"
 #include "tests/testing.h"
-#include "train/console/files.h"
-#include "train/console/program.h"
-#include "train/run.h"
 
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_STATIC

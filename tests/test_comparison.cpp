@@ -4,8 +4,8 @@
 #include <filesystem>
 
 #include "examples/paper/comparison.h"
+#include "stflow/train/console/files.h"
 #include "tests/testing.h"
-#include "train/console/files.h"
 
 using namespace stflow;
 using namespace stflow::testing;

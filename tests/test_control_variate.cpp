@@ -1,8 +1,8 @@
 // test_control_variate.cpp - rebar and relax on one layer: their variance, and what trains them.
 #include <doctest/doctest.h>
 
-#include "estimators/rules/control_variate.h"
-#include "nn/nn.h"
+#include "stflow/estimators/rules/control_variate.h"
+#include "stflow/nn/nn.h"
 #include "tests/estimator_problems.h"
 
 using namespace stflow;

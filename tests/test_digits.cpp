@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <array>
 
-#include "datasets/digits.h"
-#include "tensor/parallel.h"
+#include "stflow/datasets/digits.h"
+#include "stflow/tensor/parallel.h"
 #include "tests/testing.h"
 
 using namespace stflow;

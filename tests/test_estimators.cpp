@@ -1,8 +1,8 @@
 // test_estimators.cpp - rules on one stochastic layer: their expectations against enumeration.
 #include <doctest/doctest.h>
 
-#include "estimators/rules/control_variate.h"
-#include "nn/nn.h"
+#include "stflow/estimators/rules/control_variate.h"
+#include "stflow/nn/nn.h"
 #include "tests/estimator_problems.h"
 
 using namespace stflow;

@@ -2,7 +2,7 @@
 // the variances of an independent implementation.
 #include <doctest/doctest.h>
 
-#include "estimators/rules/control_variate.h"
+#include "stflow/estimators/rules/control_variate.h"
 #include "tests/estimator_problems.h"
 
 using namespace stflow;

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "estimators/flow/projection.h"
+#include "stflow/estimators/flow/projection.h"
 #include "tests/edge_values.h"
 #include "tests/estimator_problems.h"
 

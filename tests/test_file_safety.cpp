@@ -6,10 +6,10 @@
 #include <filesystem>
 #include <fstream>
 
-#include "nn/nn.h"
+#include "stflow/nn/nn.h"
+#include "stflow/train/console/files.h"
+#include "stflow/train/console/record.h"
 #include "tests/testing.h"
-#include "train/console/files.h"
-#include "train/console/record.h"
 
 using namespace stflow;
 using stflow::testing::check_contains;

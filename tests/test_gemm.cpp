@@ -1,10 +1,10 @@
 // test_gemm.cpp - the kernels behind matrix products, against plain loops in double.
 #include <cmath>
 
-#include "tensor/kernels/gemm_avx512.h"
-#include "tensor/kernels/simd.h"
-#include "tensor/kernels/transpose.h"
-#include "tensor/rng.h"
+#include "stflow/tensor/kernels/gemm_avx512.h"
+#include "stflow/tensor/kernels/simd.h"
+#include "stflow/tensor/kernels/transpose.h"
+#include "stflow/tensor/rng.h"
 #include "tests/testing.h"
 
 using namespace stflow;

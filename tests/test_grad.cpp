@@ -6,10 +6,10 @@
 #include <thread>
 #include <vector>
 
-#include "autodiff/grad.h"
-#include "autodiff/ops.h"
-#include "tensor/blas.h"
-#include "tensor/rng.h"
+#include "stflow/autodiff/grad.h"
+#include "stflow/autodiff/ops.h"
+#include "stflow/tensor/blas.h"
+#include "stflow/tensor/rng.h"
 #include "tests/testing.h"
 
 using namespace stflow;

@@ -5,8 +5,8 @@
 #include <type_traits>
 #include <vector>
 
-#include "autodiff/gradcheck.h"
-#include "autodiff/ops.h"
+#include "stflow/autodiff/gradcheck.h"
+#include "stflow/autodiff/ops.h"
 #include "tests/testing.h"
 
 using namespace stflow;

@@ -6,10 +6,10 @@
 #include <iterator>
 #include <string>
 
-#include "autodiff/graph_print.h"
-#include "autodiff/ops.h"
-#include "estimators/distributions/bernoulli.h"
-#include "estimators/rules/rules.h"
+#include "stflow/autodiff/graph_print.h"
+#include "stflow/autodiff/ops.h"
+#include "stflow/estimators/distributions/bernoulli.h"
+#include "stflow/estimators/rules/rules.h"
 #include "tests/testing.h"
 
 using namespace stflow;

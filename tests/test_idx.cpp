@@ -1,8 +1,8 @@
 // test_idx.cpp - the IDX reader against files written here, and the hash it reports.
 #include <doctest/doctest.h>
 
-#include "datasets/idx.h"
-#include "datasets/sha256.h"
+#include "stflow/datasets/idx.h"
+#include "stflow/datasets/sha256.h"
 #include "tests/idx_files.h"
 #include "tests/testing.h"
 

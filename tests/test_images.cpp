@@ -2,7 +2,7 @@
 // not.
 #include <doctest/doctest.h>
 
-#include "datasets/images.h"
+#include "stflow/datasets/images.h"
 
 #define STB_IMAGE_WRITE_IMPLEMENTATION
 #define STB_IMAGE_WRITE_STATIC

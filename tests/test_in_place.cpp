@@ -2,11 +2,11 @@
 // where the gradient needs it, and no wrong gradient.
 #include <doctest/doctest.h>
 
-#include "autodiff/grad.h"
-#include "autodiff/ops.h"
-#include "nn/linear.h"
-#include "nn/optim.h"
-#include "tensor/rng.h"
+#include "stflow/autodiff/grad.h"
+#include "stflow/autodiff/ops.h"
+#include "stflow/nn/linear.h"
+#include "stflow/nn/optim.h"
+#include "stflow/tensor/rng.h"
 #include "tests/testing.h"
 
 using namespace stflow;

@@ -2,7 +2,7 @@
 // under a sigmoid critic, against enumeration.
 #include <doctest/doctest.h>
 
-#include "estimators/rules/control_variate.h"
+#include "stflow/estimators/rules/control_variate.h"
 #include "tests/estimator_problems.h"
 
 using namespace stflow;

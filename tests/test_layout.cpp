@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "tensor/math.h"
-#include "tensor/parallel.h"
+#include "stflow/tensor/math.h"
+#include "stflow/tensor/parallel.h"
 #include "tests/plain_index.h"
 #include "tests/testing.h"
 

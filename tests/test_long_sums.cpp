@@ -5,11 +5,11 @@
 #include <cmath>
 #include <limits>
 
-#include "autodiff/grad.h"
-#include "autodiff/ops.h"
-#include "tensor/math.h"
-#include "tensor/parallel.h"
-#include "tensor/rng.h"
+#include "stflow/autodiff/grad.h"
+#include "stflow/autodiff/ops.h"
+#include "stflow/tensor/math.h"
+#include "stflow/tensor/parallel.h"
+#include "stflow/tensor/rng.h"
 #include "tests/testing.h"
 
 using namespace stflow;

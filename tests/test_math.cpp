@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "tensor/kernels/map.h"
-#include "tensor/math.h"
-#include "tensor/parallel.h"
-#include "tensor/rng.h"
+#include "stflow/tensor/kernels/map.h"
+#include "stflow/tensor/math.h"
+#include "stflow/tensor/parallel.h"
+#include "stflow/tensor/rng.h"
 #include "tests/edge_values.h"
 #include "tests/plain_index.h"
 #include "tests/testing.h"

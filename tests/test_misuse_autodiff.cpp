@@ -1,10 +1,10 @@
 // test_misuse_autodiff.cpp - Vars, ops, gradients and modules under misuse.
 #include <memory>
 
-#include "autodiff/grad.h"
-#include "autodiff/gradcheck.h"
-#include "autodiff/graph_print.h"
-#include "nn/nn.h"
+#include "stflow/autodiff/grad.h"
+#include "stflow/autodiff/gradcheck.h"
+#include "stflow/autodiff/graph_print.h"
+#include "stflow/nn/nn.h"
 #include "tests/misuse.h"
 #include "tests/testing.h"
 

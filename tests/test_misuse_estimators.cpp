@@ -1,19 +1,19 @@
 // test_misuse_estimators.cpp - laws, rules, projections and data sets under misuse.
 #include <memory>
 
-#include "autodiff/grad.h"
-#include "datasets/binarize.h"
-#include "datasets/data_loader.h"
-#include "datasets/digits.h"
-#include "datasets/idx.h"
-#include "datasets/images.h"
-#include "estimators/distributions/bernoulli.h"
-#include "estimators/distributions/categorical.h"
-#include "estimators/distributions/poisson.h"
-#include "estimators/flow/projection.h"
-#include "estimators/lab/diagnostics.h"
-#include "estimators/lab/problems.h"
-#include "estimators/registry.h"
+#include "stflow/autodiff/grad.h"
+#include "stflow/datasets/binarize.h"
+#include "stflow/datasets/data_loader.h"
+#include "stflow/datasets/digits.h"
+#include "stflow/datasets/idx.h"
+#include "stflow/datasets/images.h"
+#include "stflow/estimators/distributions/bernoulli.h"
+#include "stflow/estimators/distributions/categorical.h"
+#include "stflow/estimators/distributions/poisson.h"
+#include "stflow/estimators/flow/projection.h"
+#include "stflow/estimators/lab/diagnostics.h"
+#include "stflow/estimators/lab/problems.h"
+#include "stflow/estimators/registry.h"
 #include "tests/misuse.h"
 
 using namespace stflow;

@@ -1,11 +1,11 @@
 // test_misuse_tensor.cpp - tensors and their kernels under misuse.
 #include <limits>
 
-#include "tensor/blas.h"
-#include "tensor/kernels/optim_kernels.h"
-#include "tensor/math.h"
-#include "tensor/parallel.h"
-#include "tensor/rng.h"
+#include "stflow/tensor/blas.h"
+#include "stflow/tensor/kernels/optim_kernels.h"
+#include "stflow/tensor/math.h"
+#include "stflow/tensor/parallel.h"
+#include "stflow/tensor/rng.h"
 #include "tests/misuse.h"
 
 using namespace stflow;

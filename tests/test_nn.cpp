@@ -3,8 +3,8 @@
 
 #include <cmath>
 
-#include "autodiff/grad.h"
-#include "nn/nn.h"
+#include "stflow/autodiff/grad.h"
+#include "stflow/nn/nn.h"
 #include "tests/testing.h"
 
 using namespace stflow;

@@ -10,9 +10,9 @@
 #include <type_traits>
 #include <vector>
 
-#include "autodiff/grad.h"
-#include "autodiff/gradcheck.h"
-#include "autodiff/ops.h"
+#include "stflow/autodiff/grad.h"
+#include "stflow/autodiff/gradcheck.h"
+#include "stflow/autodiff/ops.h"
 #include "tests/op_table.h"
 #include "tests/testing.h"
 

@@ -5,10 +5,10 @@
 #include <cmath>
 #include <limits>
 
-#include "autodiff/ops.h"
-#include "nn/nn.h"
-#include "tensor/kernels/optim_kernels.h"
-#include "tensor/parallel.h"
+#include "stflow/autodiff/ops.h"
+#include "stflow/nn/nn.h"
+#include "stflow/tensor/kernels/optim_kernels.h"
+#include "stflow/tensor/parallel.h"
 #include "tests/testing.h"
 
 using namespace stflow;

@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "tensor/parallel.h"
+#include "stflow/tensor/parallel.h"
 #include "tests/testing.h"
 
 using namespace stflow;

@@ -14,8 +14,8 @@
 #include <thread>
 #include <vector>
 
-#include "nn/binary_file.h"
-#include "tensor/parallel.h"
+#include "stflow/nn/binary_file.h"
+#include "stflow/tensor/parallel.h"
 #include "tests/testing.h"
 
 using namespace stflow;

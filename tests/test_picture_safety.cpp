@@ -4,14 +4,14 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "autodiff/graph_print.h"
-#include "autodiff/ops.h"
 #include "examples/paper/flow_picture.h"
-#include "tensor/rng.h"
+#include "stflow/autodiff/graph_print.h"
+#include "stflow/autodiff/ops.h"
+#include "stflow/tensor/rng.h"
+#include "stflow/train/console/files.h"
+#include "stflow/train/console/pictures.h"
 #include "tests/capture.h"
 #include "tests/testing.h"
-#include "train/console/files.h"
-#include "train/console/pictures.h"
 
 using namespace stflow;
 using stflow::testing::check_contains;

@@ -6,15 +6,15 @@
 #include <cmath>
 #include <limits>
 
-#include "autodiff/grad.h"
-#include "estimators/distributions/poisson.h"
-#include "estimators/estimators.h"
 #include "examples/paper/poisson_gan_results.h"
-#include "tensor/parallel.h"
+#include "stflow/autodiff/grad.h"
+#include "stflow/estimators/distributions/poisson.h"
+#include "stflow/estimators/estimators.h"
+#include "stflow/tensor/parallel.h"
+#include "stflow/train/console/files.h"
+#include "stflow/train/console/pictures.h"
 #include "tests/capture.h"
 #include "tests/testing.h"
-#include "train/console/files.h"
-#include "train/console/pictures.h"
 
 using namespace stflow;
 using stflow::testing::check_contains;

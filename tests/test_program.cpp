@@ -10,10 +10,10 @@
 #include <filesystem>
 #include <iostream>
 
+#include "stflow/train/console/files.h"
+#include "stflow/train/console/program.h"
 #include "tests/capture.h"
 #include "tests/testing.h"
-#include "train/console/files.h"
-#include "train/console/program.h"
 
 using namespace stflow;
 using stflow::testing::message_of;

@@ -10,9 +10,9 @@
 #include <type_traits>
 #include <vector>
 
-#include "tensor/math.h"
-#include "tensor/parallel.h"
-#include "tensor/rng.h"
+#include "stflow/tensor/math.h"
+#include "stflow/tensor/parallel.h"
+#include "stflow/tensor/rng.h"
 #include "tests/edge_values.h"
 #include "tests/plain_index.h"
 #include "tests/testing.h"

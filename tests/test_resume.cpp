@@ -5,8 +5,8 @@
 #include <csignal>
 #include <filesystem>
 
+#include "stflow/train/checkpoint.h"
 #include "tests/small_run.h"
-#include "train/checkpoint.h"
 
 using namespace stflow;
 using namespace stflow::testing;

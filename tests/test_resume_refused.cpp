@@ -4,10 +4,10 @@
 
 #include <filesystem>
 
-#include "datasets/sha256.h"
-#include "nn/binary_file.h"
+#include "stflow/datasets/sha256.h"
+#include "stflow/nn/binary_file.h"
+#include "stflow/train/checkpoint.h"
 #include "tests/small_run.h"
-#include "train/checkpoint.h"
 
 using namespace stflow;
 using namespace stflow::testing;

@@ -7,8 +7,8 @@
 #include <numeric>
 #include <vector>
 
-#include "tensor/parallel.h"
-#include "tensor/rng.h"
+#include "stflow/tensor/parallel.h"
+#include "stflow/tensor/rng.h"
 #include "tests/testing.h"
 
 using namespace stflow;

@@ -4,8 +4,8 @@
 
 #include <limits>
 
-#include "estimators/rules/control_variate.h"
-#include "nn/nn.h"
+#include "stflow/estimators/rules/control_variate.h"
+#include "stflow/nn/nn.h"
 #include "tests/edge_values.h"
 #include "tests/estimator_problems.h"
 

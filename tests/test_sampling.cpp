@@ -5,7 +5,7 @@
 #include <map>
 #include <numeric>
 
-#include "autodiff/gradcheck.h"
+#include "stflow/autodiff/gradcheck.h"
 #include "tests/estimator_problems.h"
 
 using namespace stflow;

@@ -13,8 +13,8 @@
 #include <utility>
 #include <vector>
 
-#include "tensor/kernels/storage.h"
-#include "tensor/tensor.h"
+#include "stflow/tensor/kernels/storage.h"
+#include "stflow/tensor/tensor.h"
 #include "tests/testing.h"
 
 using namespace stflow;

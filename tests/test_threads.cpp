@@ -5,9 +5,9 @@
 
 #include <thread>
 
-#include "estimators/estimators.h"
-#include "nn/nn.h"
-#include "tensor/parallel.h"
+#include "stflow/estimators/estimators.h"
+#include "stflow/nn/nn.h"
+#include "stflow/tensor/parallel.h"
 #include "tests/testing.h"
 
 using namespace stflow;

@@ -2,12 +2,12 @@
 // plain sums in double.
 #include <cmath>
 
-#include "tensor/blas.h"
-#include "tensor/kernels/simd.h"
-#include "tensor/kernels/two_value_gemm.h"
-#include "tensor/math.h"
-#include "tensor/parallel.h"
-#include "tensor/rng.h"
+#include "stflow/tensor/blas.h"
+#include "stflow/tensor/kernels/simd.h"
+#include "stflow/tensor/kernels/two_value_gemm.h"
+#include "stflow/tensor/math.h"
+#include "stflow/tensor/parallel.h"
+#include "stflow/tensor/rng.h"
 #include "tests/testing.h"
 
 using namespace stflow;

@@ -1,7 +1,7 @@
 // test_vae.cpp - the networks of Table 2: what a training step costs by each rule.
 #include "examples/models/vae.h"
+#include "stflow/train/rule_trainer.h"
 #include "tests/testing.h"
-#include "train/rule_trainer.h"
 
 using namespace stflow;
 

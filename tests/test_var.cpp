@@ -6,8 +6,8 @@
 #include <thread>
 #include <vector>
 
-#include "autodiff/grad.h"
-#include "autodiff/ops.h"
+#include "stflow/autodiff/grad.h"
+#include "stflow/autodiff/ops.h"
 #include "tests/testing.h"
 
 using namespace stflow;

@@ -11,9 +11,9 @@
 #include <string>
 #include <system_error>
 
-#include "tensor/check.h"
-#include "tensor/math.h"
-#include "tensor/tensor.h"
+#include "stflow/tensor/check.h"
+#include "stflow/tensor/math.h"
+#include "stflow/tensor/tensor.h"
 
 namespace stflow::testing {
 

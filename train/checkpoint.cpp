@@ -1,5 +1,5 @@
 // checkpoint.cpp - parts of a state in and out of safetensors files, and the files a run keeps.
-#include "train/checkpoint.h"
+#include "stflow/train/checkpoint.h"
 
 #include <algorithm>
 #include <charconv>
@@ -10,10 +10,10 @@
 #include <set>
 #include <string_view>
 
-#include "datasets/sha256.h"
-#include "tensor/check.h"
-#include "train/console/files.h"
-#include "train/console/words.h"
+#include "stflow/datasets/sha256.h"
+#include "stflow/tensor/check.h"
+#include "stflow/train/console/files.h"
+#include "stflow/train/console/words.h"
 
 namespace stflow {
 namespace {

@@ -12,12 +12,12 @@
 #include <string>
 #include <vector>
 
-#include "estimators/expect.h"
-#include "nn/module.h"
-#include "nn/optim.h"
-#include "nn/safetensors.h"
-#include "tensor/rng.h"
-#include "train/console/record.h"
+#include "stflow/estimators/expect.h"
+#include "stflow/nn/module.h"
+#include "stflow/nn/optim.h"
+#include "stflow/nn/safetensors.h"
+#include "stflow/tensor/rng.h"
+#include "stflow/train/console/record.h"
 
 namespace stflow {
 

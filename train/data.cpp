@@ -1,11 +1,11 @@
-#include "train/data.h"
+#include "stflow/train/data.h"
 
 #include <iostream>
 
-#include "datasets/binarize.h"
-#include "datasets/catalog.h"
-#include "datasets/images.h"
-#include "tensor/check.h"
+#include "stflow/datasets/binarize.h"
+#include "stflow/datasets/catalog.h"
+#include "stflow/datasets/images.h"
+#include "stflow/tensor/check.h"
 
 namespace stflow {
 namespace {

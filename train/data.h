@@ -4,8 +4,8 @@
 
 #include <vector>
 
-#include "datasets/dataset.h"
-#include "train/console/options.h"
+#include "stflow/datasets/dataset.h"
+#include "stflow/train/console/options.h"
 
 namespace stflow {
 

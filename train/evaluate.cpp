@@ -1,10 +1,10 @@
-#include "train/evaluate.h"
+#include "stflow/train/evaluate.h"
 
 #include <cmath>
 
-#include "datasets/data_loader.h"
-#include "estimators/distributions/distribution.h"
-#include "train/console/program.h"
+#include "stflow/datasets/data_loader.h"
+#include "stflow/estimators/distributions/distribution.h"
+#include "stflow/train/console/program.h"
 
 namespace stflow {
 

@@ -7,10 +7,10 @@
 
 #include <functional>
 
-#include "autodiff/var.h"
-#include "datasets/dataset.h"
-#include "tensor/rng.h"
-#include "train/run.h"
+#include "stflow/autodiff/var.h"
+#include "stflow/datasets/dataset.h"
+#include "stflow/tensor/rng.h"
+#include "stflow/train/run.h"
 
 namespace stflow {
 

@@ -1,4 +1,4 @@
-#include "train/rule_trainer.h"
+#include "stflow/train/rule_trainer.h"
 
 #include <cmath>
 

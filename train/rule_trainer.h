@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "estimators/registry.h"
-#include "nn/optim.h"
-#include "train/checkpoint.h"
-#include "train/console/options.h"
+#include "stflow/estimators/registry.h"
+#include "stflow/nn/optim.h"
+#include "stflow/train/checkpoint.h"
+#include "stflow/train/console/options.h"
 
 namespace stflow {
 

@@ -2,18 +2,18 @@
 //
 // What goes to which stream is decided here alone: epoch() and finish() are the only writers of
 // standard output.
-#include "train/run.h"
+#include "stflow/train/run.h"
 
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <iostream>
 
-#include "datasets/catalog.h"
-#include "tensor/blas.h"
-#include "tensor/parallel.h"
-#include "train/console/files.h"
-#include "train/console/program.h"
+#include "stflow/datasets/catalog.h"
+#include "stflow/tensor/blas.h"
+#include "stflow/tensor/parallel.h"
+#include "stflow/train/console/files.h"
+#include "stflow/train/console/program.h"
 
 namespace stflow {
 namespace {

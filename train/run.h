@@ -26,14 +26,14 @@
 #include <string>
 #include <vector>
 
-#include "datasets/dataset.h"
-#include "tensor/tensor.h"
-#include "train/checkpoint.h"
-#include "train/console/measure.h"
-#include "train/console/options.h"
-#include "train/console/pictures.h"
-#include "train/console/progress.h"
-#include "train/console/record.h"
+#include "stflow/datasets/dataset.h"
+#include "stflow/tensor/tensor.h"
+#include "stflow/train/checkpoint.h"
+#include "stflow/train/console/measure.h"
+#include "stflow/train/console/options.h"
+#include "stflow/train/console/pictures.h"
+#include "stflow/train/console/progress.h"
+#include "stflow/train/console/record.h"
 
 namespace stflow {
 

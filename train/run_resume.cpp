@@ -6,8 +6,8 @@
 #include <filesystem>
 #include <iostream>
 
-#include "train/console/files.h"
-#include "train/run.h"
+#include "stflow/train/console/files.h"
+#include "stflow/train/run.h"
 
 namespace stflow {
 namespace {

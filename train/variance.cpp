@@ -1,13 +1,13 @@
-#include "train/variance.h"
+#include "stflow/train/variance.h"
 
 #include <algorithm>
 #include <cmath>
 #include <utility>
 
-#include "datasets/data_loader.h"
-#include "estimators/rules/rules.h"
-#include "train/console/files.h"
-#include "train/rule_trainer.h"
+#include "stflow/datasets/data_loader.h"
+#include "stflow/estimators/rules/rules.h"
+#include "stflow/train/console/files.h"
+#include "stflow/train/rule_trainer.h"
 
 namespace stflow {
 

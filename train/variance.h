@@ -5,12 +5,12 @@
 #include <string>
 #include <vector>
 
-#include "autodiff/var.h"
-#include "estimators/lab/diagnostics.h"
-#include "tensor/rng.h"
-#include "train/console/options.h"
-#include "train/evaluate.h"
-#include "train/run.h"
+#include "stflow/autodiff/var.h"
+#include "stflow/estimators/lab/diagnostics.h"
+#include "stflow/tensor/rng.h"
+#include "stflow/train/console/options.h"
+#include "stflow/train/evaluate.h"
+#include "stflow/train/run.h"
 
 namespace stflow {
 

@@ -1,11 +1,11 @@
-#include "estimators/distributions/bernoulli.h"
+#include "stflow/estimators/distributions/bernoulli.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
-#include "tensor/kernels/map.h"
-#include "tensor/special.h"
+#include "stflow/tensor/kernels/map.h"
+#include "stflow/tensor/special.h"
 
 namespace stflow {
 namespace {

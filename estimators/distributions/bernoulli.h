@@ -5,7 +5,7 @@
 // et al. 2017).
 #pragma once
 
-#include "estimators/distributions/distribution.h"
+#include "stflow/estimators/distributions/distribution.h"
 
 namespace stflow {
 

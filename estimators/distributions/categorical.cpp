@@ -1,10 +1,10 @@
-#include "estimators/distributions/categorical.h"
+#include "stflow/estimators/distributions/categorical.h"
 
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
-#include "tensor/special.h"
+#include "stflow/tensor/special.h"
 
 namespace stflow {
 namespace {

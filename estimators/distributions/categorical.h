@@ -4,7 +4,7 @@
 // them as they are. Sampling is the Gumbel-max trick: argmax(logits + Gumbel noise).
 #pragma once
 
-#include "estimators/distributions/distribution.h"
+#include "stflow/estimators/distributions/distribution.h"
 
 namespace stflow {
 

@@ -1,6 +1,6 @@
-#include "estimators/distributions/checks.h"
+#include "stflow/estimators/distributions/checks.h"
 
-#include "autodiff/grad.h"
+#include "stflow/autodiff/grad.h"
 
 namespace stflow {
 

@@ -1,8 +1,8 @@
-#include "estimators/distributions/distribution.h"
+#include "stflow/estimators/distributions/distribution.h"
 
 #include <cmath>
 
-#include "estimators/distributions/checks.h"
+#include "stflow/estimators/distributions/checks.h"
 
 namespace stflow {
 

@@ -9,8 +9,8 @@
 #include <memory>
 #include <string>
 
-#include "autodiff/ops.h"
-#include "tensor/rng.h"
+#include "stflow/autodiff/ops.h"
+#include "stflow/tensor/rng.h"
 
 namespace stflow {
 

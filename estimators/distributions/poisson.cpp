@@ -1,10 +1,10 @@
-#include "estimators/distributions/poisson.h"
+#include "stflow/estimators/distributions/poisson.h"
 
 #include <cmath>
 #include <numeric>
 
-#include "tensor/kernels/map.h"
-#include "tensor/special.h"
+#include "stflow/tensor/kernels/map.h"
+#include "stflow/tensor/special.h"
 
 namespace stflow {
 namespace {

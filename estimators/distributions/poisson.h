@@ -9,7 +9,7 @@
 #include <functional>
 #include <vector>
 
-#include "estimators/distributions/categorical.h"
+#include "stflow/estimators/distributions/categorical.h"
 
 namespace stflow {
 

@@ -21,14 +21,14 @@
 //     W2, Poisson    B(law) = 2 sum_k pmf(k) x(F(k)): pmf(k) is the rate at which mass goes from k
 //                    to k+1 as lambda grows, and it is the mass at quantile F(k) of the particles
 // With one particle and its control variate both W2 give 2 epsilon f'(z), as the means do.
-#include "estimators/flow/projection.h"
+#include "stflow/estimators/flow/projection.h"
 
 #include <algorithm>
 #include <cmath>
 #include <map>
 #include <numeric>
 
-#include "estimators/distributions/poisson.h"
+#include "stflow/estimators/distributions/poisson.h"
 
 namespace stflow {
 namespace {

@@ -19,7 +19,7 @@
 #include <optional>
 #include <vector>
 
-#include "estimators/flow/wasserstein.h"
+#include "stflow/estimators/flow/wasserstein.h"
 
 namespace stflow {
 

@@ -2,11 +2,11 @@
 #include <algorithm>
 #include <cmath>
 
-#include "autodiff/grad.h"
-#include "estimators/distributions/categorical.h"
-#include "estimators/distributions/checks.h"
-#include "estimators/distributions/poisson.h"
-#include "estimators/flow/projection.h"
+#include "stflow/autodiff/grad.h"
+#include "stflow/estimators/distributions/categorical.h"
+#include "stflow/estimators/distributions/checks.h"
+#include "stflow/estimators/distributions/poisson.h"
+#include "stflow/estimators/flow/projection.h"
 
 namespace stflow {
 namespace {

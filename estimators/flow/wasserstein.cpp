@@ -1,10 +1,10 @@
-#include "estimators/flow/wasserstein.h"
+#include "stflow/estimators/flow/wasserstein.h"
 
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
-#include "estimators/distributions/poisson.h"
+#include "stflow/estimators/distributions/poisson.h"
 
 namespace stflow {
 namespace {

@@ -9,7 +9,7 @@
 
 #include <vector>
 
-#include "estimators/rules/rules.h"
+#include "stflow/estimators/rules/rules.h"
 
 namespace stflow {
 

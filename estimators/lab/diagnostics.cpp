@@ -1,13 +1,13 @@
 // diagnostics.cpp - means and variances by Welford's recursion, in double.
-#include "estimators/lab/diagnostics.h"
+#include "stflow/estimators/lab/diagnostics.h"
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <limits>
 
-#include "autodiff/grad.h"
-#include "nn/optim.h"
+#include "stflow/autodiff/grad.h"
+#include "stflow/nn/optim.h"
 
 namespace stflow {
 namespace {

@@ -18,7 +18,7 @@
 // parameter, from estimating one batch's loss again and again.
 #pragma once
 
-#include "estimators/registry.h"
+#include "stflow/estimators/registry.h"
 
 namespace stflow {
 

@@ -2,9 +2,9 @@
 // differentiated again and again.
 #include <algorithm>
 
-#include "autodiff/grad.h"
-#include "estimators/lab/diagnostics.h"
-#include "tensor/math.h"
+#include "stflow/autodiff/grad.h"
+#include "stflow/estimators/lab/diagnostics.h"
+#include "stflow/tensor/math.h"
 
 namespace stflow {
 namespace {

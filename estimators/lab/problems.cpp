@@ -1,8 +1,8 @@
-#include "estimators/lab/problems.h"
+#include "stflow/estimators/lab/problems.h"
 
-#include "estimators/distributions/bernoulli.h"
-#include "estimators/distributions/categorical.h"
-#include "estimators/distributions/poisson.h"
+#include "stflow/estimators/distributions/bernoulli.h"
+#include "stflow/estimators/distributions/categorical.h"
+#include "stflow/estimators/distributions/poisson.h"
 
 namespace stflow {
 namespace {

@@ -7,7 +7,7 @@
 //   poisson-critic       one count under a smooth critic, as a discriminator might be
 #pragma once
 
-#include "estimators/lab/diagnostics.h"
+#include "stflow/estimators/lab/diagnostics.h"
 
 namespace stflow {
 

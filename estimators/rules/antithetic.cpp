@@ -1,4 +1,4 @@
-#include "estimators/rules/antithetic.h"
+#include "stflow/estimators/rules/antithetic.h"
 
 namespace stflow {
 

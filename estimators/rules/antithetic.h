@@ -5,8 +5,8 @@
 // where the logit does: the difference of their costs is small when the layer hardly matters.
 #pragma once
 
-#include "estimators/distributions/bernoulli.h"
-#include "estimators/expect.h"
+#include "stflow/estimators/distributions/bernoulli.h"
+#include "stflow/estimators/expect.h"
 
 namespace stflow {
 

@@ -13,9 +13,9 @@
 // is above (under NoGradGuard for the twin, so that inner layers cost one evaluation there).
 #include <cmath>
 
-#include "estimators/rules/antithetic.h"
-#include "estimators/rules/rules.h"
-#include "tensor/kernels/map.h"
+#include "stflow/estimators/rules/antithetic.h"
+#include "stflow/estimators/rules/rules.h"
+#include "stflow/tensor/kernels/map.h"
 
 namespace stflow {
 

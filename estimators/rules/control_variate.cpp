@@ -1,8 +1,8 @@
-#include "estimators/rules/control_variate.h"
+#include "stflow/estimators/rules/control_variate.h"
 
-#include "autodiff/grad.h"
-#include "autodiff/ops.h"
-#include "nn/nn.h"
+#include "stflow/autodiff/grad.h"
+#include "stflow/autodiff/ops.h"
+#include "stflow/nn/nn.h"
 
 namespace stflow {
 

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "autodiff/var.h"
-#include "nn/module.h"
+#include "stflow/autodiff/var.h"
+#include "stflow/nn/module.h"
 
 namespace stflow {
 

@@ -9,8 +9,8 @@
 // - 1/2 given the pair (Rao-Blackwell) cannot raise the variance: it is 0 where b = b~, and where
 // they differ u is uniform beyond max(p, 1-p) on one side, with mean distance sigmoid(|a|) / 2 from
 // 1/2.
-#include "estimators/rules/antithetic.h"
-#include "estimators/rules/rules.h"
+#include "stflow/estimators/rules/antithetic.h"
+#include "stflow/estimators/rules/rules.h"
 
 namespace stflow {
 

@@ -4,7 +4,7 @@
 // Evaluations: one call with all M states stacked, M <= 2^16. The cost need not be differentiable
 // in z.
 //     E f = sum_m q(z_m) f(z_m)
-#include "estimators/rules/rules.h"
+#include "stflow/estimators/rules/rules.h"
 
 namespace stflow {
 

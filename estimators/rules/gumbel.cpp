@@ -11,10 +11,10 @@
 // y over several draws of the noise that would have given the same z: less variance, and the same
 // expectation as st-gumbel-softmax. Each draw is the parameter plus a shift that is held fixed;
 // differentiating through the shift is the classic mistake (91 % bias).
-#include "estimators/distributions/bernoulli.h"
-#include "estimators/distributions/categorical.h"
-#include "estimators/distributions/checks.h"
-#include "estimators/rules/rules.h"
+#include "stflow/estimators/distributions/bernoulli.h"
+#include "stflow/estimators/distributions/categorical.h"
+#include "stflow/estimators/distributions/checks.h"
+#include "stflow/estimators/rules/rules.h"
 
 namespace stflow {
 namespace {

@@ -10,8 +10,8 @@
 // With several layers the outermost draws the S paths and says so in its Scope; a layer inside
 // draws once on each path, and its baseline is over the paths, all of which are independent of its
 // sample.
-#include "estimators/distributions/checks.h"
-#include "estimators/rules/rules.h"
+#include "stflow/estimators/distributions/checks.h"
+#include "stflow/estimators/rules/rules.h"
 
 namespace stflow {
 namespace {

@@ -6,9 +6,9 @@
 //
 // d/d lambda of Poisson(lambda) is the difference of two laws: one more event, minus as it is. So
 // the derivative of the expectation is the expected effect of one more count in unit i.
-#include "estimators/distributions/checks.h"
-#include "estimators/distributions/poisson.h"
-#include "estimators/rules/rules.h"
+#include "stflow/estimators/distributions/checks.h"
+#include "stflow/estimators/distributions/poisson.h"
+#include "stflow/estimators/rules/rules.h"
 
 namespace stflow {
 

@@ -27,13 +27,13 @@
 #include <map>
 #include <optional>
 
-#include "estimators/distributions/bernoulli.h"
-#include "estimators/distributions/categorical.h"
-#include "estimators/distributions/checks.h"
-#include "estimators/distributions/poisson.h"
-#include "estimators/rules/rules.h"
-#include "tensor/kernels/map.h"
-#include "tensor/parallel.h"
+#include "stflow/estimators/distributions/bernoulli.h"
+#include "stflow/estimators/distributions/categorical.h"
+#include "stflow/estimators/distributions/checks.h"
+#include "stflow/estimators/distributions/poisson.h"
+#include "stflow/estimators/rules/rules.h"
+#include "stflow/tensor/kernels/map.h"
+#include "stflow/tensor/parallel.h"
 
 namespace stflow {
 namespace {

@@ -9,9 +9,9 @@
 // known, because E[(z - mu) score] = dmu/d(param). Any numbers F and G that do not depend on z
 // could take the place of f(mu) and f'(mu), so layers above may be replaced by their means in that
 // pass (Pass::mean).
-#include "autodiff/grad.h"
-#include "estimators/distributions/checks.h"
-#include "estimators/rules/rules.h"
+#include "stflow/autodiff/grad.h"
+#include "stflow/estimators/distributions/checks.h"
+#include "stflow/estimators/rules/rules.h"
 
 namespace stflow {
 

@@ -19,15 +19,15 @@
 //
 // With several layers, f's layers above are sampled in the first call and relaxed in the other, at
 // this layer's T, which they take as a constant when T is trained.
-#include "estimators/rules/rebar.h"
+#include "stflow/estimators/rules/rebar.h"
 
 #include <cmath>
 
-#include "autodiff/grad.h"
-#include "estimators/distributions/checks.h"
-#include "estimators/rules/control_variate.h"
-#include "estimators/rules/rules.h"
-#include "tensor/math.h"
+#include "stflow/autodiff/grad.h"
+#include "stflow/estimators/distributions/checks.h"
+#include "stflow/estimators/rules/control_variate.h"
+#include "stflow/estimators/rules/rules.h"
+#include "stflow/tensor/math.h"
 
 namespace stflow {
 

@@ -2,7 +2,7 @@
 // parameter z, and REBAR's own c, the cost at a relaxed sample.
 #pragma once
 
-#include "estimators/rules/rules.h"
+#include "stflow/estimators/rules/rules.h"
 
 namespace stflow {
 

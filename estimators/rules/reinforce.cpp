@@ -7,8 +7,8 @@
 // depend on z may be subtracted, and one near E f makes the product small: the running mean of past
 // costs (reinforce-mean), or a network's guess from the layer's input (reinforce-net; Mnih & Gregor
 // 2014), here trained for the variance itself.
-#include "estimators/rules/control_variate.h"
-#include "estimators/rules/rules.h"
+#include "stflow/estimators/rules/control_variate.h"
+#include "stflow/estimators/rules/rules.h"
 
 namespace stflow {
 namespace {

@@ -14,11 +14,11 @@
 // In the paper's family these are the members for the *exact* Wasserstein distance: W2^2 between
 // Bernoulli(p) and the pushed samples has a kink at the current p, and the mean of its one-sided
 // derivatives, divided by 2 epsilon, is this estimate in expectation as epsilon -> 0.
-#include "estimators/distributions/bernoulli.h"
-#include "estimators/distributions/categorical.h"
-#include "estimators/distributions/checks.h"
-#include "estimators/distributions/poisson.h"
-#include "estimators/rules/rules.h"
+#include "stflow/estimators/distributions/bernoulli.h"
+#include "stflow/estimators/distributions/categorical.h"
+#include "stflow/estimators/distributions/checks.h"
+#include "stflow/estimators/distributions/poisson.h"
+#include "stflow/estimators/rules/rules.h"
 
 namespace stflow {
 namespace {

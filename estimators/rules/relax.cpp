@@ -12,10 +12,10 @@
 // c = r(u) alone, d c(u) = 0, because u does not depend on lambda, and d u~/d lambda = -pmf(z-1)
 // (1-v) - v pmf(z), since dF(k)/d lambda = -pmf(k):
 //     g = (f(z) - r(u~)) score(z) - r'(u~) du~/d lambda
-#include "autodiff/grad.h"
-#include "estimators/distributions/poisson.h"
-#include "estimators/rules/control_variate.h"
-#include "estimators/rules/rebar.h"
+#include "stflow/autodiff/grad.h"
+#include "stflow/estimators/distributions/poisson.h"
+#include "stflow/estimators/rules/control_variate.h"
+#include "stflow/estimators/rules/rebar.h"
 
 namespace stflow {
 namespace {

@@ -13,8 +13,8 @@
 #include <memory>
 #include <optional>
 
-#include "estimators/expect.h"
-#include "nn/module.h"
+#include "stflow/estimators/expect.h"
+#include "stflow/nn/module.h"
 
 namespace stflow {
 

@@ -14,8 +14,8 @@
 // `on_param` is that, a larger step for units that are nearly certain.
 #include <cmath>
 
-#include "estimators/rules/rules.h"
-#include "tensor/kernels/map.h"
+#include "stflow/estimators/rules/rules.h"
+#include "stflow/tensor/kernels/map.h"
 
 namespace stflow {
 

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "estimators/estimators.h"
-#include "nn/nn.h"
+#include "stflow/estimators/estimators.h"
+#include "stflow/nn/nn.h"
 
 namespace stflow {
 

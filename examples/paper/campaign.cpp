@@ -8,12 +8,12 @@
 #include <sstream>
 #include <thread>
 
-#include "tensor/check.h"
-#include "train/checkpoint.h"
-#include "train/console/files.h"
-#include "train/console/program.h"
-#include "train/console/range.h"
-#include "train/console/words.h"
+#include "stflow/tensor/check.h"
+#include "stflow/train/checkpoint.h"
+#include "stflow/train/console/files.h"
+#include "stflow/train/console/program.h"
+#include "stflow/train/console/range.h"
+#include "stflow/train/console/words.h"
 
 namespace stflow {
 namespace {

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "train/console/record.h"
+#include "stflow/train/console/record.h"
 
 namespace stflow {
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "examples/paper/campaign.h"
-#include "train/console/pictures.h"
+#include "stflow/train/console/pictures.h"
 
 namespace stflow {
 

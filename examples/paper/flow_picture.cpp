@@ -10,8 +10,8 @@
 #include <limits>
 #include <sstream>
 
-#include "train/console/files.h"
-#include "train/console/pictures.h"
+#include "stflow/train/console/files.h"
+#include "stflow/train/console/pictures.h"
 
 namespace stflow {
 namespace {

@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "estimators/flow/projection.h"
-#include "train/console/record.h"
+#include "stflow/estimators/flow/projection.h"
+#include "stflow/train/console/record.h"
 
 namespace stflow {
 

@@ -7,13 +7,13 @@
 #include <mutex>
 #include <numeric>
 
-#include "autodiff/grad.h"
-#include "estimators/distributions/poisson.h"
-#include "estimators/estimators.h"
-#include "nn/nn.h"
-#include "tensor/parallel.h"
-#include "train/console/program.h"
-#include "train/rule_trainer.h"
+#include "stflow/autodiff/grad.h"
+#include "stflow/estimators/distributions/poisson.h"
+#include "stflow/estimators/estimators.h"
+#include "stflow/nn/nn.h"
+#include "stflow/tensor/parallel.h"
+#include "stflow/train/console/program.h"
+#include "stflow/train/rule_trainer.h"
 
 namespace stflow {
 namespace {

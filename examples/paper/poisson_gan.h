@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "train/console/options.h"
+#include "stflow/train/console/options.h"
 
 namespace stflow {
 

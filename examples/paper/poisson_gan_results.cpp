@@ -5,7 +5,7 @@
 #include <cmath>
 #include <cstdio>
 
-#include "train/console/pictures.h"
+#include "stflow/train/console/pictures.h"
 
 namespace stflow {
 namespace {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "examples/paper/poisson_gan.h"
-#include "train/console/record.h"
+#include "stflow/train/console/record.h"
 
 namespace stflow {
 

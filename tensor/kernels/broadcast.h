@@ -9,8 +9,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "tensor/parallel.h"
-#include "tensor/shape.h"
+#include "stflow/tensor/parallel.h"
+#include "stflow/tensor/shape.h"
 
 namespace stflow {
 

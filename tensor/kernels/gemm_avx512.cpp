@@ -1,14 +1,14 @@
 // gemm_avx512.cpp - see gemm_avx512.h.
-#include "tensor/kernels/gemm_avx512.h"
+#include "stflow/tensor/kernels/gemm_avx512.h"
 
 #include <algorithm>
 #include <array>
 #include <cassert>
 #include <utility>
 
-#include "tensor/kernels/simd.h"
-#include "tensor/kernels/transpose.h"
-#include "tensor/parallel.h"
+#include "stflow/tensor/kernels/simd.h"
+#include "stflow/tensor/kernels/transpose.h"
+#include "stflow/tensor/parallel.h"
 
 #if STFLOW_HAS_INTRINSICS
 #include <immintrin.h>

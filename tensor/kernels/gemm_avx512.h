@@ -9,7 +9,7 @@
 // 100 to 125.
 #pragma once
 
-#include "tensor/tensor.h"
+#include "stflow/tensor/tensor.h"
 
 namespace stflow {
 

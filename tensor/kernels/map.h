@@ -7,9 +7,9 @@
 // The loop is vectorised when the function has no branches but ?: and calls only simd.h.
 #pragma once
 
-#include "tensor/check.h"
-#include "tensor/kernels/simd.h"
-#include "tensor/parallel.h"
+#include "stflow/tensor/check.h"
+#include "stflow/tensor/kernels/simd.h"
+#include "stflow/tensor/parallel.h"
 
 namespace stflow {
 

@@ -1,12 +1,12 @@
 // optim_kernels.cpp - see update.h.
-#include "tensor/kernels/optim_kernels.h"
+#include "stflow/tensor/kernels/optim_kernels.h"
 
 #include <algorithm>
 #include <cmath>
 #include <span>
 
-#include "tensor/kernels/simd.h"
-#include "tensor/parallel.h"
+#include "stflow/tensor/kernels/simd.h"
+#include "stflow/tensor/parallel.h"
 
 namespace stflow {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "tensor/tensor.h"
+#include "stflow/tensor/tensor.h"
 
 namespace stflow {
 

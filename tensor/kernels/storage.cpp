@@ -1,4 +1,4 @@
-#include "tensor/kernels/storage.h"
+#include "stflow/tensor/kernels/storage.h"
 
 #include <array>
 #include <bit>
@@ -6,7 +6,7 @@
 #include <new>
 #include <vector>
 
-#include "tensor/tensor.h"
+#include "stflow/tensor/tensor.h"
 
 namespace stflow {
 namespace {

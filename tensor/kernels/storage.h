@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "tensor/real.h"
+#include "stflow/tensor/real.h"
 
 namespace stflow {
 

@@ -1,11 +1,11 @@
 // subset_sums.cpp - see row_sums.h.
-#include "tensor/kernels/subset_sums.h"
+#include "stflow/tensor/kernels/subset_sums.h"
 
 #include <algorithm>
 #include <bit>
 
-#include "tensor/kernels/simd.h"
-#include "tensor/parallel.h"
+#include "stflow/tensor/kernels/simd.h"
+#include "stflow/tensor/parallel.h"
 
 #if STFLOW_HAS_INTRINSICS
 #include <immintrin.h>

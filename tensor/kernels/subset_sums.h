@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "tensor/tensor.h"
+#include "stflow/tensor/tensor.h"
 
 namespace stflow {
 

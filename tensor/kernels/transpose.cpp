@@ -3,11 +3,11 @@
 // A square of n x n numbers lies in n registers. In step s = 1, 2, 4, ... each pair of rows i and
 // i + s, where i has not the bit s, swaps the numbers that are above the diagonal of their 2 x 2
 // blocks of size s; after log2 n steps each number has moved across the diagonal.
-#include "tensor/kernels/transpose.h"
+#include "stflow/tensor/kernels/transpose.h"
 
 #include <utility>
 
-#include "tensor/kernels/simd.h"
+#include "stflow/tensor/kernels/simd.h"
 
 namespace stflow {
 namespace {

@@ -1,7 +1,7 @@
 // transpose.h - blocks of a matrix, transposed while they are copied.
 #pragma once
 
-#include "tensor/tensor.h"
+#include "stflow/tensor/tensor.h"
 
 namespace stflow {
 

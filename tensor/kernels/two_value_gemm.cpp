@@ -4,18 +4,18 @@
 // sum of the rows of `up` that belong to images (row_sums.h). Both are made a tile of outputs at a
 // time: for y the weights of a tile are transposed, so that they can be added as vectors, which the
 // whole batch shares; dw is transposed when it is done.
-#include "tensor/kernels/two_value_gemm.h"
+#include "stflow/tensor/kernels/two_value_gemm.h"
 
 #include <algorithm>
 #include <cmath>
 #include <optional>
 #include <vector>
 
-#include "tensor/kernels/simd.h"
-#include "tensor/kernels/subset_sums.h"
-#include "tensor/kernels/transpose.h"
-#include "tensor/math.h"
-#include "tensor/parallel.h"
+#include "stflow/tensor/kernels/simd.h"
+#include "stflow/tensor/kernels/subset_sums.h"
+#include "stflow/tensor/kernels/transpose.h"
+#include "stflow/tensor/math.h"
+#include "stflow/tensor/parallel.h"
 
 namespace stflow {
 namespace {

@@ -10,7 +10,7 @@
 // weight that is not finite is 0 here.
 #pragma once
 
-#include "tensor/tensor.h"
+#include "stflow/tensor/tensor.h"
 
 namespace stflow {
 

@@ -5,15 +5,15 @@
 #include <iostream>
 
 #include "examples/models/vae.h"
-#include "tensor/parallel.h"
+#include "stflow/tensor/parallel.h"
+#include "stflow/train/console/measure.h"
+#include "stflow/train/console/pictures.h"
+#include "stflow/train/console/program.h"
+#include "stflow/train/rule_trainer.h"
 #include "tests/bench/bits.h"
 #include "tests/bench/contest.h"
 #include "tests/bench/report.h"
 #include "tests/bench/scaling.h"
-#include "train/console/measure.h"
-#include "train/console/pictures.h"
-#include "train/console/program.h"
-#include "train/rule_trainer.h"
 
 using namespace stflow;
 using namespace stflow::bench;

@@ -1,9 +1,9 @@
 // bench_torch.cpp - the same jobs in LibTorch, written as its users would.
 #include <torch/torch.h>
 
-#include "tensor/parallel.h"
+#include "stflow/tensor/parallel.h"
+#include "stflow/train/console/program.h"
 #include "tests/bench/job.h"
-#include "train/console/program.h"
 
 namespace stflow::bench {
 namespace {

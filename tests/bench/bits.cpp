@@ -1,9 +1,9 @@
 #include "tests/bench/bits.h"
 
-#include "tensor/blas.h"
-#include "tensor/rng.h"
+#include "stflow/tensor/blas.h"
+#include "stflow/tensor/rng.h"
+#include "stflow/train/console/measure.h"
 #include "tests/bench/contest.h"
-#include "train/console/measure.h"
 
 namespace stflow::bench {
 

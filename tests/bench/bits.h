@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "train/console/record.h"
+#include "stflow/train/console/record.h"
 
 namespace stflow::bench {
 

@@ -16,9 +16,9 @@
 #include <sstream>
 #include <thread>
 
-#include "tensor/blas.h"
-#include "tensor/check.h"
-#include "train/console/program.h"
+#include "stflow/tensor/blas.h"
+#include "stflow/tensor/check.h"
+#include "stflow/train/console/program.h"
 
 namespace stflow::bench {
 namespace {

@@ -3,13 +3,13 @@
 #include <csignal>
 #include <iostream>
 
-#include "datasets/binarize.h"
-#include "datasets/data_loader.h"
-#include "datasets/digits.h"
 #include "examples/models/vae.h"
-#include "tensor/blas.h"
-#include "train/console/measure.h"
-#include "train/console/words.h"
+#include "stflow/datasets/binarize.h"
+#include "stflow/datasets/data_loader.h"
+#include "stflow/datasets/digits.h"
+#include "stflow/tensor/blas.h"
+#include "stflow/train/console/measure.h"
+#include "stflow/train/console/words.h"
 
 namespace stflow::bench {
 

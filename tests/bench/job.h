@@ -8,8 +8,8 @@
 #include <functional>
 #include <string>
 
-#include "tensor/tensor.h"
-#include "train/console/options.h"
+#include "stflow/tensor/tensor.h"
+#include "stflow/train/console/options.h"
 
 namespace stflow::bench {
 

@@ -8,17 +8,17 @@
 #include <sstream>
 #include <thread>
 
-#include "datasets/binarize.h"
-#include "datasets/data_loader.h"
-#include "datasets/digits.h"
 #include "examples/models/vae.h"
-#include "nn/nn.h"
-#include "tensor/blas.h"
-#include "tensor/kernels/optim_kernels.h"
-#include "tensor/math.h"
-#include "tensor/parallel.h"
+#include "stflow/datasets/binarize.h"
+#include "stflow/datasets/data_loader.h"
+#include "stflow/datasets/digits.h"
+#include "stflow/nn/nn.h"
+#include "stflow/tensor/blas.h"
+#include "stflow/tensor/kernels/optim_kernels.h"
+#include "stflow/tensor/math.h"
+#include "stflow/tensor/parallel.h"
+#include "stflow/train/rule_trainer.h"
 #include "tests/bench/job.h"
-#include "train/rule_trainer.h"
 
 namespace stflow::bench {
 namespace {

@@ -7,10 +7,10 @@
 #include <thread>
 
 #include "examples/models/vae.h"
-#include "tensor/blas.h"
-#include "tensor/check.h"
+#include "stflow/tensor/blas.h"
+#include "stflow/tensor/check.h"
+#include "stflow/train/console/program.h"
 #include "tests/bench/tables.h"
-#include "train/console/program.h"
 
 namespace stflow::bench {
 namespace {

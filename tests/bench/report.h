@@ -3,8 +3,8 @@
 
 #include <ostream>
 
+#include "stflow/train/console/record.h"
 #include "tests/bench/contest.h"
-#include "train/console/record.h"
 
 namespace stflow::bench {
 

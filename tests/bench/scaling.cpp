@@ -6,11 +6,11 @@
 #include <cmath>
 #include <functional>
 
+#include "stflow/train/console/files.h"
+#include "stflow/train/console/pictures.h"
+#include "stflow/train/console/program.h"
 #include "tests/bench/job.h"
 #include "tests/bench/tables.h"
-#include "train/console/files.h"
-#include "train/console/pictures.h"
-#include "train/console/program.h"
 
 namespace stflow::bench {
 namespace {

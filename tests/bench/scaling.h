@@ -4,7 +4,7 @@
 #include <ostream>
 #include <string>
 
-#include "train/console/record.h"
+#include "stflow/train/console/record.h"
 
 namespace stflow::bench {
 

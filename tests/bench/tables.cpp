@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstdio>
 
-#include "tensor/check.h"
+#include "stflow/tensor/check.h"
 
 namespace stflow::bench {
 namespace {

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "stflow/train/console/record.h"
 #include "tests/bench/contest.h"
-#include "train/console/record.h"
 
 namespace stflow::bench {
 

@@ -4,8 +4,8 @@
 #include "examples/paper/campaign.h"
 
 #include "examples/paper/comparison.h"
+#include "stflow/train/console/files.h"
 #include "tests/fuzz/fuzz.h"
-#include "train/console/files.h"
 
 using namespace stflow;
 

@@ -1,13 +1,13 @@
 // checkpoint.cpp - a checkpoint with the right checksum, from which a run goes on and ends.
 //
 // The input is the header of a safetensors file, a newline and the data.
-#include "datasets/sha256.h"
-#include "estimators/registry.h"
-#include "nn/binary_file.h"
-#include "nn/linear.h"
+#include "stflow/datasets/sha256.h"
+#include "stflow/estimators/registry.h"
+#include "stflow/nn/binary_file.h"
+#include "stflow/nn/linear.h"
+#include "stflow/train/console/files.h"
+#include "stflow/train/run.h"
 #include "tests/fuzz/fuzz.h"
-#include "train/console/files.h"
-#include "train/run.h"
 
 using namespace stflow;
 

@@ -1,7 +1,7 @@
 // config.cpp - the texts of a run: config.json, manifest.json and a table of numbers.
+#include "stflow/train/console/files.h"
+#include "stflow/train/run.h"
 #include "tests/fuzz/fuzz.h"
-#include "train/console/files.h"
-#include "train/run.h"
 
 using namespace stflow;
 

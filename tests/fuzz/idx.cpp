@@ -1,5 +1,5 @@
 // idx.cpp - an IDX file, raw or gzip, read as images and as labels.
-#include "datasets/idx.h"
+#include "stflow/datasets/idx.h"
 
 #include "tests/fuzz/fuzz.h"
 

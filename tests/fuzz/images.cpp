@@ -1,5 +1,5 @@
 // images.cpp - a PNG or JPEG, alone in a folder of one class, as grey and as small colour.
-#include "datasets/images.h"
+#include "stflow/datasets/images.h"
 
 #include "tests/fuzz/fuzz.h"
 

@@ -1,7 +1,7 @@
 // npy.cpp - a .npy file, written and read again where it is one.
-#include "nn/npy.h"
+#include "stflow/nn/npy.h"
 
-#include "nn/binary_file.h"
+#include "stflow/nn/binary_file.h"
 #include "tests/fuzz/fuzz.h"
 
 using namespace stflow;

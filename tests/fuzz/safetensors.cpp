@@ -1,7 +1,7 @@
 // safetensors.cpp - a safetensors file; what begins with its header gets the length before it.
-#include "nn/safetensors.h"
+#include "stflow/nn/safetensors.h"
 
-#include "nn/binary_file.h"
+#include "stflow/nn/binary_file.h"
 #include "tests/fuzz/fuzz.h"
 
 using namespace stflow;

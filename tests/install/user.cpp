@@ -4,9 +4,9 @@
 #include <cstdio>
 #include <exception>
 
-#include "autodiff/grad.h"
-#include "autodiff/ops.h"
-#include "datasets/idx.h"
+#include "stflow/autodiff/grad.h"
+#include "stflow/autodiff/ops.h"
+#include "stflow/datasets/idx.h"
 
 int main() {
   using namespace stflow;

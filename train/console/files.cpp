@@ -2,7 +2,7 @@
 //
 // POSIX calls, because the C++ library can neither sync a file nor say why writing failed; programs
 // are started by posix_spawn, so that no shell interprets their arguments.
-#include "train/console/files.h"
+#include "stflow/train/console/files.h"
 
 #include <fcntl.h>
 #include <spawn.h>
@@ -17,8 +17,8 @@
 #include <ctime>
 #include <filesystem>
 
-#include "tensor/check.h"
-#include "train/console/program.h"
+#include "stflow/tensor/check.h"
+#include "stflow/train/console/program.h"
 
 extern char** environ;
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "nn/binary_file.h"
+#include "stflow/nn/binary_file.h"
 
 namespace stflow {
 

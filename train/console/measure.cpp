@@ -2,14 +2,14 @@
 //
 // The median is what programs report as their step time: it ignores the few steps in which the
 // machine was busy with something else.
-#include "train/console/measure.h"
+#include "stflow/train/console/measure.h"
 
 #include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
 
-#include "tensor/blas.h"
+#include "stflow/tensor/blas.h"
 
 namespace stflow {
 

@@ -2,7 +2,7 @@
 //
 // CLI11 only collects each option's text; Entry::assign checks and converts it. Values of a config
 // file take the same way, so that both give the same messages.
-#include "train/console/options.h"
+#include "stflow/train/console/options.h"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -14,12 +14,12 @@
 #include <sstream>
 #include <string_view>
 
-#include "datasets/catalog.h"
-#include "tensor/check.h"
-#include "tensor/parallel.h"
-#include "train/console/files.h"
-#include "train/console/program.h"
-#include "train/console/words.h"
+#include "stflow/datasets/catalog.h"
+#include "stflow/tensor/check.h"
+#include "stflow/tensor/parallel.h"
+#include "stflow/train/console/files.h"
+#include "stflow/train/console/program.h"
+#include "stflow/train/console/words.h"
 
 namespace stflow {
 namespace {

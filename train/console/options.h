@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "train/console/range.h"
-#include "train/console/record.h"
+#include "stflow/train/console/range.h"
+#include "stflow/train/console/record.h"
 
 namespace CLI {
 class App;

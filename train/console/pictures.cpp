@@ -3,7 +3,7 @@
 // This is the one translation unit with stb_image_write. gnuplot and dot run inside the folder of
 // the picture, on scripts that name files without folders: whoever gets the folder can draw it
 // again.
-#include "train/console/pictures.h"
+#include "stflow/train/console/pictures.h"
 
 #include <algorithm>
 #include <cctype>
@@ -14,8 +14,8 @@
 #include <functional>
 #include <iostream>
 
-#include "train/console/files.h"
-#include "train/console/record.h"
+#include "stflow/train/console/files.h"
+#include "stflow/train/console/record.h"
 
 #define STB_IMAGE_WRITE_IMPLEMENTATION
 #define STB_IMAGE_WRITE_STATIC

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "tensor/tensor.h"
+#include "stflow/tensor/tensor.h"
 
 namespace stflow {
 

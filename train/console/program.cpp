@@ -2,7 +2,7 @@
 //
 // The signal handlers set a number, nothing else: the loop that looks at interrupted() does the
 // rest.
-#include "train/console/program.h"
+#include "stflow/train/console/program.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -15,7 +15,7 @@
 #include <new>
 #include <numeric>
 
-#include "tensor/check.h"
+#include "stflow/tensor/check.h"
 
 namespace stflow {
 namespace {

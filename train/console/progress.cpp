@@ -2,7 +2,7 @@
 //
 // Two control codes are enough: return to the line's start, and erase to its end. Each drawing is
 // one write, so that it does not flicker.
-#include "train/console/progress.h"
+#include "stflow/train/console/progress.h"
 
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -14,8 +14,8 @@
 #include <cstring>
 #include <iostream>
 
-#include "tensor/check.h"
-#include "train/console/measure.h"
+#include "stflow/tensor/check.h"
+#include "stflow/train/console/measure.h"
 
 namespace stflow {
 namespace {

@@ -1,11 +1,11 @@
-#include "train/console/range.h"
+#include "stflow/train/console/range.h"
 
 #include <charconv>
 #include <cmath>
 #include <type_traits>
 
-#include "tensor/check.h"
-#include "train/console/program.h"
+#include "stflow/tensor/check.h"
+#include "stflow/train/console/program.h"
 
 namespace stflow {
 namespace {

@@ -2,7 +2,7 @@
 //
 // JSON goes through nlohmann's ordered object, because the order of fields is part of a Record. A
 // path that is not UTF-8 is written with replacement characters rather than not at all.
-#include "train/console/record.h"
+#include "stflow/train/console/record.h"
 
 #include <algorithm>
 #include <charconv>
@@ -13,9 +13,9 @@
 #include <stdexcept>
 #include <type_traits>
 
-#include "nn/binary_file.h"
-#include "nn/json_reader.h"
-#include "tensor/check.h"
+#include "stflow/nn/binary_file.h"
+#include "stflow/nn/json_reader.h"
+#include "stflow/tensor/check.h"
 
 namespace stflow {
 namespace {

@@ -1,4 +1,4 @@
-#include "train/console/words.h"
+#include "stflow/train/console/words.h"
 
 #include <algorithm>
 #include <cctype>
