@@ -5,7 +5,11 @@
 # (REAL=double), build/asan, build/asan-kernels and, by clang, build/tsan and build/fuzz (CONFIG=); all of it is
 # compiled again when the flags change.
 
-VERSION := 0.1.0
+VERSION := $(shell sed -nE 's/^.define STFLOW_VERSION_(MAJOR|MINOR|PATCH) ([0-9]+)$$/\2/p' tensor/version.h | \
+  paste -sd .)
+
+empty :=
+space := $(empty) $(empty)
 
 # Settings, to be given on the command line: make REAL=double CXXFLAGS=-march=native all
 REAL     := float
@@ -27,27 +31,31 @@ endif
 OUT := $(BUILD)$(addprefix /,$(CONFIG))
 
 # What is compiled; of asan-kernels the lowest layer and what tests its AVX-512, which is for floats
-LAYERS     := tensor autodiff nn estimators datasets
+LIBRARY    := tensor tensor/kernels autodiff nn estimators estimators/distributions estimators/rules \
+  estimators/flow estimators/lab datasets train train/console
+LAYERS     := $(LIBRARY)
 TEST_NAMES := *
 ifeq ($(CONFIG),asan-kernels)
-  LAYERS     := tensor
-  TEST_NAMES := blas gemm sparse
+  LAYERS     := tensor tensor/kernels
+  TEST_NAMES := blas gemm two_value_gemm
 endif
 # Of tsan what several threads do
 ifeq ($(CONFIG),tsan)
-  TEST_NAMES := threads parallel tensor var grad rng math reduce layout blas gemm sparse optim batches digits
+  TEST_NAMES := threads parallel tensor var grad rng math reduce layout blas gemm two_value_gemm optim batches digits
 endif
 files     = $(sort $(wildcard $(1)))
 LIB_SRC  := $(call files,$(LAYERS:%=%/*.cpp))
 LIB_HDR  := $(call files,$(LAYERS:%=%/*.h))
-COMMON_SRC  := $(if $(filter asan-kernels tsan,$(CONFIG)),,$(call files,examples/common/*.cpp))
+# What users include: of tensor/kernels/ only what a fused formula of their own needs.
+PUBLIC_HDR := $(filter-out tensor/kernels/%,$(LIB_HDR)) tensor/kernels/map.h tensor/kernels/simd.h
+COMMON_SRC := $(if $(filter asan-kernels tsan,$(CONFIG)),,$(call files,examples/models/*.cpp examples/paper/*.cpp))
 PROGRAM_SRC := $(call files,examples/*.cpp)
 TEST_SRC := tests/main.cpp $(call files,$(TEST_NAMES:%=tests/test_%.cpp))
 BENCH_SRC := $(call files,tests/bench/*.cpp)
 TOOL_SRC := tests/planted_race.cpp tests/fault_shim.cpp
 FUZZ_SRC := $(call files,tests/fuzz/*.cpp)
 CPP      := $(LIB_SRC) $(COMMON_SRC) $(PROGRAM_SRC) $(TEST_SRC) $(BENCH_SRC) $(TOOL_SRC) $(FUZZ_SRC)
-HEADERS  := $(LIB_HDR) $(call files,examples/common/*.h tests/*.h tests/bench/*.h tests/fuzz/*.h)
+HEADERS  := $(LIB_HDR) $(call files,examples/models/*.h examples/paper/*.h tests/*.h tests/bench/*.h tests/fuzz/*.h)
 SOURCES  := $(CPP) $(HEADERS) $(call files,tests/install/*.cpp)
 
 LIB      := $(OUT)/libstflow.a
@@ -83,8 +91,8 @@ BLAS_LIBS   := $(shell pkg-config --libs openblas 2>/dev/null || echo -lopenblas
 LIBS        := $(strip $(BLAS_LIBS)) -lz -fopenmp
 COMPILE = $(strip $(CXX) -std=c++20 $(OPTIMISE) -fopenmp -ffp-contract=off -fno-math-errno \
   -fno-trapping-math -Wall -Wextra -Wshadow -Wpedantic \
-  $(if $(findstring clang,$(CXX)),-Wno-pass-failed,-Wno-restrict) $(if $(WERROR),-Werror) -I. $(BLAS_CFLAGS) \
-  -DSTFLOW_REAL=$(REAL) -DSTFLOW_VERSION=\"$(VERSION)\" $(CXXFLAGS))
+  $(if $(findstring clang,$(CXX)),-Wno-pass-failed,-Wno-restrict) $(if $(WERROR),-Werror) -I. -I$(BUILD)/include \
+  $(BLAS_CFLAGS) -DSTFLOW_REAL=$(REAL) $(CXXFLAGS))
 LINK = $(CXX) $(OPTIMISE) $(CXXFLAGS) $(LDFLAGS)
 
 # One short line a file; V=1 shows the commands.
@@ -134,11 +142,17 @@ deps: ## install the packages that are missing (apt-get)
 
 # Compiling and linking.
 
-$(OUT)/obj/%.o: %.cpp $(OUT)/flags
+# The folders under the name that they have once installed: #include "stflow/nn/linear.h".
+INCLUDE := $(BUILD)/include/stflow
+$(INCLUDE):
+	@mkdir -p $@.new && ln -sfnrt $@.new $(sort $(foreach folder,$(LIBRARY),$(firstword $(subst /, ,$(folder))))) \
+	  train/stflow.h && mv $@.new $@
+
+$(OUT)/obj/%.o: %.cpp $(OUT)/flags | $(INCLUDE)
 	@mkdir -p $(@D)
 	$(call say,CXX,$<$(CONFIG:%= [%]))
 	$(Q)$(COMPILE) $(if $(filter tests/test_%,$<),$(OPTIMISE_TESTS)) \
-	  $(if $(filter examples/common/%,$<),$(OPTIMISE_COMMON)) -MMD -MP -c $< -o $@
+	  $(if $(filter train/% examples/models/% examples/paper/%,$<),$(OPTIMISE_COMMON)) -MMD -MP -c $< -o $@
 
 $(LIB): $(call object,$(LIB_SRC)) $(OUT)/objects
 $(COMMON): $(call object,$(COMMON_SRC)) $(OUT)/objects
@@ -253,7 +267,7 @@ fuzz: ## files that nobody wrote, under the sanitizers, SECONDS=60 for each of t
 
 headers: $(HEADERS:%=$(OUT)/headers/%.ok) ## does each header compile on its own?
 
-$(OUT)/headers/%.ok: % $(OUT)/flags
+$(OUT)/headers/%.ok: % $(OUT)/flags | $(INCLUDE)
 	@mkdir -p $(@D)
 	$(call say,CHECK,$<)
 	$(Q)echo '#include "$<"' | $(COMPILE) -fsyntax-only -MMD -MP -MT $@ -MF $(@:.ok=.d) -x c++ -
@@ -275,34 +289,85 @@ TIDY_CHECKS := bugprone-*,performance-*,misc-redundant-expression,$\
   -bugprone-implicit-widening-of-multiplication-result
 tidy: ## clang-tidy over the library and the programs (minutes)
 	clang-tidy --quiet --checks='$(TIDY_CHECKS)' $(filter-out tests/%,$(CPP)) -- \
-	  -std=c++20 -I. $(BLAS_CFLAGS) -DSTFLOW_REAL=$(REAL) -DSTFLOW_VERSION=\"$(VERSION)\"
+	  -std=c++20 -I. -I$(BUILD)/include $(BLAS_CFLAGS) -DSTFLOW_REAL=$(REAL)
 
-# Installing: headers, library and a pkg-config file
+# Installing: headers, library, programs, and what pkg-config and CMake need. A double build has names of its own, so
+# that both live in one prefix: link one of them.
+
+NAME   := stflow$(if $(filter double,$(REAL)),-double)
+DOCS   := README.md CHANGELOG.md LICENSE
+# The library needs no more of OpenMP than its run-time library; so users need no -fopenmp.
+OPENMP := $(if $(findstring clang,$(CXX)),-lomp,-lgomp)
 
 define PC_FILE
 prefix=$(PREFIX)
 includedir=$${prefix}/include
 libdir=$${prefix}/lib
 
-Name: stflow
+Name: $(NAME)
 Description: Deep learning with discrete sampling nodes and a choice of gradient estimators
 Version: $(VERSION)
-Cflags: -std=c++20 -DSTFLOW_REAL=$(REAL) -I$${includedir}/stflow
-Libs: -L$${libdir} -lstflow $(LIBS)
+Cflags: -std=c++20 -DSTFLOW_REAL=$(REAL) -I$${includedir}
+Libs: -L$${libdir} -l$(NAME) $(strip $(BLAS_LIBS)) -lz $(OPENMP)
 endef
 
+define CMAKE_FILE
+# find_package(stflow), then target_link_libraries(program stflow::stflow), or stflow::stflow-double.
+get_filename_component(prefix "$${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)
+foreach(kind stflow:float stflow-double:double)
+  string(REPLACE ":" ";" kind "$${kind}")
+  list(GET kind 0 name)
+  list(GET kind 1 real)
+  set(archive "$${prefix}/lib/lib$${name}.a")
+  if(EXISTS "$${archive}" AND NOT TARGET stflow::$${name})
+    add_library(stflow::$${name} STATIC IMPORTED)
+    set_target_properties(stflow::$${name} PROPERTIES IMPORTED_LOCATION "$${archive}"
+      INTERFACE_INCLUDE_DIRECTORIES "$${prefix}/include" INTERFACE_COMPILE_FEATURES cxx_std_20
+      INTERFACE_COMPILE_DEFINITIONS STFLOW_REAL=$${real}
+      INTERFACE_LINK_LIBRARIES "$(subst $(space),;,$(strip $(BLAS_LIBS)) -lz $(OPENMP))")
+  endif()
+endforeach()
+endef
+
+define CMAKE_VERSION_FILE
+set(PACKAGE_VERSION $(VERSION))
+if(PACKAGE_VERSION VERSION_GREATER_EQUAL PACKAGE_FIND_VERSION)
+  set(PACKAGE_VERSION_COMPATIBLE TRUE)
+endif()
+if(PACKAGE_VERSION VERSION_EQUAL PACKAGE_FIND_VERSION)
+  set(PACKAGE_VERSION_EXACT TRUE)
+endif()
+endef
+
+# `g++ $(pkg-config ...)` splits words at spaces, and finds a relative folder from one folder only.
+CHECK_PREFIX = set -e; case '$(PREFIX)' in \
+  *[[:space:]]*) echo "error: PREFIX='$(PREFIX)' has a space in it; pkg-config cannot name such a folder" >&2; exit 2 ;; \
+  /*) ;; *) echo "error: PREFIX='$(PREFIX)' is not absolute; try PREFIX=\"\$$PWD/$(PREFIX)\"" >&2; exit 2 ;; esac
+
 install: export PC_TEXT = $(PC_FILE)
-install: $(LIB) ## install headers, library and stflow.pc (PREFIX, DESTDIR)
-	@for header in $(LIB_HDR); do \
-	  install -D -m 644 $$header "$(DESTDIR)$(PREFIX)/include/stflow/$$header" || exit 1; done
-	@install -D -m 644 $(LIB) "$(DESTDIR)$(PREFIX)/lib/libstflow.a"
-	@install -d "$(DESTDIR)$(PREFIX)/lib/pkgconfig"
-	@printf '%s\n' "$$PC_TEXT" > "$(DESTDIR)$(PREFIX)/lib/pkgconfig/stflow.pc"
-	@echo "installed stflow $(VERSION) ($(REAL)) in $(DESTDIR)$(PREFIX)"
+install: export CMAKE_TEXT = $(CMAKE_FILE)
+install: export CMAKE_VERSION_TEXT = $(CMAKE_VERSION_FILE)
+install: $(LIB) $(PROGRAMS) ## install headers, library, programs, for pkg-config and CMake (PREFIX, DESTDIR)
+	@$(CHECK_PREFIX); root="$(DESTDIR)$(PREFIX)"; \
+	for header in $(PUBLIC_HDR); do install -D -m 644 $$header "$$root/include/stflow/$$header"; done; \
+	mv "$$root/include/stflow/train/stflow.h" "$$root/include/stflow/stflow.h"; \
+	install -D -m 644 $(LIB) "$$root/lib/lib$(NAME).a"; \
+	install -d "$$root/lib/pkgconfig" "$$root/lib/cmake/stflow" "$$root/bin"; \
+	printf '%s\n' "$$PC_TEXT" > "$$root/lib/pkgconfig/$(NAME).pc"; \
+	printf '%s\n' "$$CMAKE_TEXT" > "$$root/lib/cmake/stflow/stflow-config.cmake"; \
+	printf '%s\n' "$$CMAKE_VERSION_TEXT" > "$$root/lib/cmake/stflow/stflow-config-version.cmake"; \
+	for program in $(PROGRAM_SRC:examples/%.cpp=%); do \
+	  install -D -m 755 $(OUT)/$$program "$$root/lib/$(NAME)/$$program"; \
+	  ln -sf ../lib/$(NAME)/$$program "$$root/bin/$(NAME)-$$(echo $$program | tr _ -)"; done; \
+	for page in $(DOCS); do install -D -m 644 $$page "$$root/share/doc/stflow/$$page"; done
+	@echo "installed $(NAME) $(VERSION) in $(DESTDIR)$(PREFIX)"
 
 uninstall: ## remove what install put there
-	rm -rf "$(DESTDIR)$(PREFIX)/include/stflow"
-	rm -f "$(DESTDIR)$(PREFIX)/lib/libstflow.a" "$(DESTDIR)$(PREFIX)/lib/pkgconfig/stflow.pc"
+	@$(CHECK_PREFIX); root="$(DESTDIR)$(PREFIX)"; \
+	rm -rf "$$root/include/stflow" "$$root/lib/cmake/stflow" "$$root/share/doc/stflow"; \
+	for name in stflow stflow-double; do \
+	  rm -rf "$$root/lib/lib$$name.a" "$$root/lib/pkgconfig/$$name.pc" "$$root/lib/$$name"; \
+	  for program in $(PROGRAM_SRC:examples/%.cpp=%); do rm -f "$$root/bin/$$name-$$(echo $$program | tr _ -)"; done; done
 
 clean: ## remove build/
 	rm -rf '$(BUILD)'

@@ -9,6 +9,7 @@
 
 #include "stflow/estimators/lab/problems.h"
 #include "stflow/tensor/parallel.h"
+#include "stflow/tensor/version.h"
 #include "stflow/train/console/files.h"
 #include "stflow/train/console/options.h"
 #include "stflow/train/console/pictures.h"
@@ -88,7 +89,7 @@ void run_lab(int argc, char** argv) {
   if (rows.empty()) return;
   write_file(directory + "/estimators.csv", csv_table(rows));
   const Record summary{{"program", options.program()},
-                       {"version", kVersion},
+                       {"version", STFLOW_VERSION},
                        {"problem", name},
                        {"draws", draws},
                        {"train", train},

@@ -12,6 +12,7 @@
 
 #include "examples/paper/poisson_gan_results.h"
 #include "stflow/tensor/parallel.h"
+#include "stflow/tensor/version.h"
 #include "stflow/train/console/files.h"
 #include "stflow/train/console/program.h"
 #include "stflow/train/console/progress.h"
@@ -108,7 +109,7 @@ void run(int argc, char** argv) {
   Record summary{{"rules", by_name(trained)}, {"seeds", seeds}, {"seed", seed}};
   if (controls) summary.push_back({"controls", by_name(compared)});
   summary.push_back({"options", config});
-  summary.push_back({"version", kVersion});
+  summary.push_back({"version", STFLOW_VERSION});
   summary.push_back({"directory", directory});
   write_file(directory + "/summary.json", to_json(summary, 2) + "\n");
   std::cout << (json ? to_json(summary) + "\n" : markdown_table(rows));

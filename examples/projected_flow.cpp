@@ -11,6 +11,7 @@
 #include "examples/paper/flow_picture.h"
 #include "stflow/autodiff/grad.h"
 #include "stflow/estimators/estimators.h"
+#include "stflow/tensor/version.h"
 #include "stflow/train/console/files.h"
 #include "stflow/train/console/options.h"
 #include "stflow/train/console/program.h"
@@ -105,7 +106,7 @@ void run_flow(int argc, char** argv) {
   Record summary = options.values();
   for (const char* word : {"out", "json", "no_plots"})
     std::erase_if(summary, [&](const Field& field) { return field.name == word; });
-  set_value(summary, "version", kVersion);
+  set_value(summary, "version", STFLOW_VERSION);
   set_value(summary, "bandwidth", h);
   set_value(summary, "init", c.init);
   set_value(summary, "paths", results.ends());

@@ -1,34 +1,51 @@
 #!/usr/bin/env bash
 # layers.sh - checks the rules of the source tree that the compiler does not know; prints each breach.
 #
-# Layers: tensor <- autodiff <- nn <- estimators; datasets sees tensor; nothing in the library sees
-# examples or tests. BLAS and threads have one door each. Files stay short enough to be read.
+# Layers: tensor <- autodiff <- nn <- estimators <- train; datasets sees tensor; nothing in the library
+# sees examples or tests, and train is seen by these alone. Inside estimators: distributions <- (expect,
+# rule) <- rules <- registry <- lab, and flow beside the rules. tensor/kernels/ has a door. BLAS and threads
+# have one door each. Files stay short enough to be read.
 set -u
 shopt -s nullglob
 breaches=$(
-  check() {  # FOLDER ALLOWED...: the folders its files may include
-    local folder=$1 file line
+  # FOLDER ALLOWED...: the folders, or files, of the library that its files may include
+  check() {
+    local folder=$1 file line included allowed
     shift
     for file in "$folder"/*.h "$folder"/*.cpp; do
       grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' "$file" | while IFS= read -r line; do
         included=${line#*\"}
         included=${included%\"*}
-        case " $* " in
-          *" ${included%%/*} "*) [ "$included" != "${included#*/}" ] && continue ;;
-        esac
+        for allowed in "$@"; do
+          case $included in "stflow/$allowed" | "stflow/$allowed"/[!/]*.h)
+            [ "${included#stflow/"$allowed"/*/}" != "$included" ] || continue 2 ;;
+          esac
+        done
         echo "$file:${line%%:*}: $folder may not include \"$included\" (allowed: $*)"
       done
     done
   }
-  check tensor tensor
-  check autodiff tensor autodiff
-  check nn tensor autodiff nn
-  check estimators tensor autodiff nn estimators
-  check datasets tensor datasets
+  map=tensor/kernels/map.h
+  check tensor tensor tensor/kernels
+  check tensor/kernels tensor tensor/kernels
+  check autodiff tensor autodiff $map
+  check nn tensor autodiff nn tensor/kernels/optim_kernels.h
+  d=estimators/distributions
+  check $d tensor autodiff $d $map
+  check estimators/rules tensor autodiff nn $d estimators/expect.h estimators/rules $map
+  check estimators/flow tensor autodiff $d estimators/flow
+  check estimators/lab tensor autodiff nn $d estimators estimators/rules estimators/lab
+  check datasets tensor datasets tensor/kernels/simd.h
+  for folder in train train/console; do
+    check $folder tensor autodiff nn $d estimators estimators/{rules,flow,lab} datasets train train/console $map
+  done
+  for file in examples/*.cpp examples/{models,paper}/*.{h,cpp}; do
+    grep -nE 'include "stflow/tensor/kernels' "$file" /dev/null
+  done
 
-  library=({tensor,autodiff,nn,estimators,datasets}/*.{h,cpp})
+  library=({tensor,autodiff,nn,estimators,datasets,train}/{,*/}*.{h,cpp})
   programs=(examples/*.cpp)
-  source=("${library[@]}" "${programs[@]}" examples/common/*.{h,cpp})
+  source=("${library[@]}" "${programs[@]}" examples/{models,paper}/*.{h,cpp})
   only_in() {  # FILE PATTERN WHAT
     grep -nE "$2" "${source[@]}" /dev/null | grep -v "^$1:" | while IFS= read -r line; do
       echo "$(cut -d : -f 1,2 <<< "$line"): $3 belongs in $1 alone"

@@ -63,31 +63,58 @@ cli_ended() {
 }
 
 # Builds a program as a user of an installed stflow does, and runs it in an empty folder.
-user_program() {  # PREFIX NAME SOURCE
+user_program() {  # PREFIX PACKAGE COMPILER NAME SOURCE
   local program=$scratch/program
   # shellcheck disable=SC2086
   rm -rf "$program" && mkdir "$program" &&
-    flags=$(PKG_CONFIG_PATH=$1/lib/pkgconfig pkg-config --cflags --libs stflow) &&
-    $cxx -o "$program/run" "$3" $flags && (cd "$program" && timeout 120 ./run)
-  result $? "$2"
+    flags=$(PKG_CONFIG_PATH=$1/lib/pkgconfig pkg-config --cflags --libs "$2") &&
+    $3 -o "$program/run" "$5" -I"$(dirname "$5")" $flags && (cd "$program" && timeout 120 ./run)
+  result $? "$4, pkg-config $2, $3"
 }
 
-installed() {  # BUILD REAL
-  local prefix=$scratch/$2 settings=(REAL="$2" CONFIG="${2#float}" BUILD="$1")
-  echo "== installed copy, $2"
-  "$make" --no-print-directory "${settings[@]}" DESTDIR= PREFIX="$prefix" install
-  result $? "make install ($2)"
-  user_program "$prefix" "tests/install/user.cpp ($2)" tests/install/user.cpp
-  [ "$2" = float ] || return
+# The same by CMake, with an installed copy or fetched sources.
+user_project() {  # COMPILER NAME OPTION...
+  local project=$scratch/project
+  rm -rf "$project" && CXX=$1 cmake -S tests/install -B "$project" "${@:3}" >/dev/null &&
+    cmake --build "$project" -j2 >/dev/null && "$project/user"
+  result $? "$2, $1"
+}
 
-  readme "$prefix"
+compilers() { for compiler in "$cxx" clang++; do command -v "$compiler" >/dev/null && echo "$compiler"; done; }
+
+installed() {  # BUILD PREFIX REAL
+  local compiler package settings=(REAL="$3" CONFIG="${3#float}" BUILD="$1")
+  echo "== installed copy, $3"
+  "$make" --no-print-directory "${settings[@]}" DESTDIR= PREFIX="$2" install
+  result $? "make install ($3)"
+  package=stflow${3#float}
+  package=${package/%double/-double}
+  for compiler in $(compilers); do user_program "$2" "$package" "$compiler" tests/install/user.cpp tests/install/user.cpp; done
+  [ "$3" = float ] || return
+
+  readme "$2"
   # A package is staged under DESTDIR, and its stflow.pc names the final place.
   "$make" --no-print-directory "${settings[@]}" DESTDIR="$scratch/stage" PREFIX=/usr install &&
-    diff <(cd "$prefix" && find . -type f | sort) <(cd "$scratch/stage/usr" && find . -type f | sort) &&
+    diff <(cd "$2" && find . | sort) <(cd "$scratch/stage/usr" && find . | sort) &&
     grep -qx prefix=/usr "$scratch/stage/usr/lib/pkgconfig/stflow.pc"
   result $? "make install DESTDIR="
-  "$make" --no-print-directory "${settings[@]}" DESTDIR= PREFIX="$prefix" uninstall >/dev/null &&
-    [ -z "$(find "$prefix" -type f)" ]
+}
+
+# Float and double side by side in one prefix.
+both_installed() {  # BUILD
+  local bad compiler prefix=$scratch/prefix
+  installed "$1" "$prefix" float
+  installed "$1" "$prefix" double
+  for bad in some/folder '/a b'; do
+    "$make" --no-print-directory DESTDIR="$scratch/refused" PREFIX="$bad" install 2>&1 | grep -q "error: PREFIX='$bad'" &&
+      [ ! -e "$scratch/refused" ]
+    result $? "make install PREFIX='$bad' is refused"
+  done
+  command -v cmake >/dev/null || { echo "note: cmake is not installed; find_package is not tested"; return; }
+  for compiler in $(compilers); do
+    user_project "$compiler" 'find_package(stflow)' -DCMAKE_PREFIX_PATH="$prefix"
+  done
+  "$make" --no-print-directory DESTDIR= PREFIX="$prefix" uninstall >/dev/null && [ -z "$(find "$prefix" ! -type d)" ]
   result $? "make uninstall leaves no file"
 }
 
@@ -101,7 +128,9 @@ readme() {  # PREFIX
   for file in "$scratch"/readme*.cpp; do
     if grep -q 'int main' "$file" 2>/dev/null; then
       count=$((count + 1))
-      user_program "$1" "README.md, program $count" "$file"
+      for compiler in $(compilers); do
+        user_program "$1" stflow "$compiler" "README.md, program $count" "$file"
+      done
     fi
   done
   [ "$count" -gt 0 ] || result 1 "README.md has no program"
@@ -135,8 +164,7 @@ case $1 in
     cli_started "$2"
     suite "$2"
     suite "$2/double"
-    installed "$2" float
-    installed "$2" double
+    both_installed "$2"
     cli_ended
     ;;
 esac

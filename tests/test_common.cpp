@@ -6,6 +6,7 @@
 
 #include "stflow/tensor/blas.h"
 #include "stflow/tensor/parallel.h"
+#include "stflow/tensor/version.h"
 #include "stflow/train/console/files.h"
 #include "stflow/train/console/measure.h"
 #include "stflow/train/console/options.h"
@@ -193,7 +194,7 @@ TEST_CASE(
                  "--config FILE", "-h,--help", "--version");
   CHECK(printed.err.empty());
   CHECK(help({"-h", "--no-such-option"}).out == printed.out);
-  CHECK(help({"--version"}).out == concat_message("example (stflow ", kVersion, ")\n"));
+  CHECK(help({"--version"}).out == concat_message("example (stflow ", STFLOW_VERSION, ")\n"));
 }
 
 TEST_CASE("options: the configuration of one run starts the next, and the command line overrules") {

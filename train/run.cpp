@@ -12,6 +12,7 @@
 #include "stflow/datasets/catalog.h"
 #include "stflow/tensor/blas.h"
 #include "stflow/tensor/parallel.h"
+#include "stflow/tensor/version.h"
 #include "stflow/train/console/files.h"
 #include "stflow/train/console/program.h"
 
@@ -91,7 +92,7 @@ Run::Run(const Options& options, const CommonOptions& common, const std::vector<
       });
 
   manifest_ = {
-      {"program", options.program()}, {"version", kVersion},
+      {"program", options.program()}, {"version", STFLOW_VERSION},
       {"compiler", kCompiler},        {"real", sizeof(real) == sizeof(float) ? "float" : "double"},
       {"blas", blas_description()},   {"threads", int64_t{num_threads()}},
       {"seed", common.seed},          {"dataset", dataset_},

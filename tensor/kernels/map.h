@@ -10,6 +10,7 @@
 #include "stflow/tensor/check.h"
 #include "stflow/tensor/kernels/simd.h"
 #include "stflow/tensor/parallel.h"
+#include "stflow/tensor/tensor.h"
 
 namespace stflow {
 

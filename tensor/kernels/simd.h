@@ -13,7 +13,7 @@
 #include <limits>
 #include <type_traits>
 
-#include "stflow/tensor/tensor.h"
+#include "stflow/tensor/real.h"
 
 // Compiles a function for AVX-512, AVX2 and the baseline; the loader picks one. Sanitizers cannot
 // follow such functions, and other platforms have no need of them.

@@ -6,6 +6,7 @@
 
 #include "stflow/tensor/kernels/simd.h"
 #include "stflow/tensor/parallel.h"
+#include "stflow/tensor/tensor.h"
 
 #if STFLOW_HAS_INTRINSICS
 #include <immintrin.h>

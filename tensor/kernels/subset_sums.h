@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "stflow/tensor/tensor.h"
+#include "stflow/tensor/real.h"
 
 namespace stflow {
 

@@ -1,7 +1,9 @@
 // transpose.h - blocks of a matrix, transposed while they are copied.
 #pragma once
 
-#include "stflow/tensor/tensor.h"
+#include <cstdint>
+
+#include "stflow/tensor/real.h"
 
 namespace stflow {
 

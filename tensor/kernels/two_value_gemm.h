@@ -10,7 +10,9 @@
 // weight that is not finite is 0 here.
 #pragma once
 
-#include "stflow/tensor/tensor.h"
+#include <cstdint>
+
+#include "stflow/tensor/real.h"
 
 namespace stflow {
 

@@ -1,15 +1,17 @@
-// user.cpp - a program outside the project: `make test` builds it against an installed copy, with
-// `pkg-config --cflags --libs stflow` alone. It uses OpenBLAS and zlib, so that both must be
-// linked.
+// user.cpp - a program outside the project, in a folder with a nn/nn.h of its own: `make test` builds
+// it against an installed copy, by pkg-config and by CMake, with g++ and clang++. It uses OpenBLAS and
+// zlib, so that both must be linked.
 #include <cstdio>
 #include <exception>
+#include <stflow/stflow.h>
 
-#include "stflow/autodiff/grad.h"
-#include "stflow/autodiff/ops.h"
-#include "stflow/datasets/idx.h"
+#include "nn/nn.h"
+
+static_assert(STFLOW_VERSION_MAJOR >= 0 && sizeof(STFLOW_VERSION) > 5);
 
 int main() {
   using namespace stflow;
+  if (own_nn() != 42) return 1;
   // d/dw |x w|^2 = 2 x^T x w, with x w = [1, -1].
   const Tensor x = Tensor::from({1, 2, 3, 4}, {2, 2});
   const Var w = Var::parameter(Tensor::from({-3, 2}, {2, 1}));

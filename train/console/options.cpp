@@ -17,6 +17,7 @@
 #include "stflow/datasets/catalog.h"
 #include "stflow/tensor/check.h"
 #include "stflow/tensor/parallel.h"
+#include "stflow/tensor/version.h"
 #include "stflow/train/console/files.h"
 #include "stflow/train/console/program.h"
 #include "stflow/train/console/words.h"
@@ -221,7 +222,7 @@ void Options::parse(int argc, const char* const* argv) {
   }
   CLI::App& app = *parser_;
   app.set_help_flag("-h,--help", "Show this help")->group("Common options");
-  app.set_version_flag("--version", program_ + " (stflow " + kVersion + ")", "Show the version")
+  app.set_version_flag("--version", program_ + " (stflow " STFLOW_VERSION ")", "Show the version")
       ->group("Common options");
   try {
     app.parse(argc, argv);

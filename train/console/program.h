@@ -13,9 +13,6 @@
 
 namespace stflow {
 
-/// The version of stflow this program was built from.
-inline constexpr char kVersion[] = STFLOW_VERSION;
-
 /// A mistake on the command line: exit code 2.
 struct UsageError : std::runtime_error {
   using std::runtime_error::runtime_error;
