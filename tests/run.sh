@@ -92,12 +92,25 @@ installed() {  # BUILD PREFIX REAL
   for compiler in $(compilers); do user_program "$2" "$package" "$compiler" tests/install/user.cpp tests/install/user.cpp; done
   [ "$3" = float ] || return
 
+  resumable "$2"
   readme "$2"
   # A package is staged under DESTDIR, and its stflow.pc names the final place.
   "$make" --no-print-directory "${settings[@]}" DESTDIR="$scratch/stage" PREFIX=/usr install &&
     diff <(cd "$2" && find . | sort) <(cd "$scratch/stage/usr" && find . | sort) &&
     grep -qx prefix=/usr "$scratch/stage/usr/lib/pkgconfig/stflow.pc"
   result $? "make install DESTDIR="
+}
+
+# A user's own training program goes on where it was stopped, to the same bits.
+resumable() {  # PREFIX
+  local flags program=$scratch/resumable options='--epochs 3 --no-plots --quiet --json'
+  rm -rf "$program" && mkdir "$program"
+  # shellcheck disable=SC2046,SC2086
+  flags=$(PKG_CONFIG_PATH=$1/lib/pkgconfig pkg-config --cflags --libs stflow) &&
+    $cxx -o "$program/run" tests/install/resumable.cpp $flags &&
+    (cd "$program" && ./run $options --out whole && ./run ${options/3/1} --out part &&
+      ./run $options --resume part && cmp whole/model.safetensors part/model.safetensors) >/dev/null
+  result $? "tests/install/resumable.cpp: resumes to the same bits"
 }
 
 # Float and double side by side in one prefix.

@@ -1,9 +1,10 @@
-// user.cpp - a program outside the project, in a folder with a nn/nn.h of its own: `make test` builds
-// it against an installed copy, by pkg-config and by CMake, with g++ and clang++. It uses OpenBLAS and
-// zlib, so that both must be linked.
+// user.cpp - a program outside the project, in a folder with a nn/nn.h of its own: `make test`
+// builds it against an installed copy, by pkg-config and by CMake, with g++ and clang++. It uses
+// OpenBLAS and zlib, so that both must be linked.
+#include <stflow/stflow.h>
+
 #include <cstdio>
 #include <exception>
-#include <stflow/stflow.h>
 
 #include "nn/nn.h"
 
