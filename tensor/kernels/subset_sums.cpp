@@ -1,4 +1,4 @@
-// subset_sums.cpp - see row_sums.h.
+// subset_sums.cpp - see subset_sums.h.
 #include "stflow/tensor/kernels/subset_sums.h"
 
 #include <algorithm>
