@@ -81,6 +81,8 @@ Var detach(const Var& x);                  // the same value, no gradient
 Var matmul(const Var& a, const Var& b, bool transpose_a = false, bool transpose_b = false);
 /// x weight^T + bias: [...,I], [O,I], [O] (or empty) -> [...,O]
 Var linear(const Var& x, const Var& weight, const Var& bias = {});
+/// up^T x, the gradient of linear in its weight: [B,O], [B,I] -> [O,I]
+Var linear_weight_gradient(const Var& up, const Var& x);
 
 // ---- log-likelihoods (ops_likelihood.cpp), summed over the last axis: [...,D] -> [...] ----
 /// sum_j x_j a_j - softplus(a_j), with a = logits. Differentiable in both; x may lie outside {0,1}.

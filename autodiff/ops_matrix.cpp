@@ -31,16 +31,27 @@ Var matmul(const Var& a, const Var& b, bool transpose_a, bool transpose_b) {
 Var linear(const Var& x, const Var& weight, const Var& bias) {
   std::vector<Var> inputs{x, weight};
   if (bias) inputs.push_back(bias);
-  return make_node("linear", linear(x.value(), weight.value(), bias ? bias.value() : Tensor()),
-                   inputs, [](const Var& out, const Var& up) -> std::vector<Var> {
-                     const Shape &in = out.input_shape(0), &w = out.input_shape(1);
-                     const Var up_rows = reshape(up, {-1, w[0]});
-                     std::vector<Var> gradients(out.inputs().size());
-                     if (out.wants(0)) gradients[0] = reshape(matmul(up_rows, out.input(1)), in);
-                     if (out.wants(1))
-                       gradients[1] = matmul(up_rows, reshape(out.input(0), {-1, w[1]}), true);
-                     if (gradients.size() > 2) gradients[2] = up_rows;
-                     return gradients;
+  return make_node(
+      "linear", linear(x.value(), weight.value(), bias ? bias.value() : Tensor()), inputs,
+      [](const Var& out, const Var& up) -> std::vector<Var> {
+        const Shape &in = out.input_shape(0), &w = out.input_shape(1);
+        const Var up_rows = reshape(up, {-1, w[0]});
+        std::vector<Var> gradients(out.inputs().size());
+        if (out.wants(0)) gradients[0] = reshape(matmul(up_rows, out.input(1)), in);
+        if (out.wants(1))
+          gradients[1] = linear_weight_gradient(up_rows, reshape(out.input(0), {-1, w[1]}));
+        if (gradients.size() > 2) gradients[2] = up_rows;
+        return gradients;
+      });
+}
+
+Var linear_weight_gradient(const Var& up, const Var& x) {
+  return make_node("linear_weight_gradient", linear_weight_gradient(up.value(), x.value()), {up, x},
+                   [](const Var& out, const Var& g) -> std::vector<Var> {
+                     // g [O,I]: dup = x g^T [B,O], dx = up g [B,I]
+                     const Var &rows = out.input(0), &in = out.input(1);
+                     return {out.wants(0) ? matmul(in, g, false, true) : Var(),
+                             out.wants(1) ? matmul(rows, g) : Var()};
                    });
 }
 

@@ -4,7 +4,7 @@
 // Every product is a batch of row-major 2-D products. A large one is cut into panels of rows or
 // columns, several small ones are put into one chunk; both depend on the sizes alone. Then
 // parallel_for runs the chunks. What is added to a product (a bias) is added to a panel while it is
-// still in cache. Where an input is mostly one value, as bits are, sums do: sparse.h.
+// still in cache. linear() and its weight gradient ask first whether sums do (two_value_gemm.h).
 #include "stflow/tensor/blas.h"
 
 #include <cblas.h>
@@ -179,10 +179,6 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose
   }
   const Stopwatch stopwatch(static_cast<double>(count * m), static_cast<double>(n),
                             static_cast<double>(k));
-  if (transpose_a && !transpose_b && count == 1 &&
-      sparse_weight_gradient(a.data(), b.data(), c.data(), k, n, m)) {
-    return c;
-  }
   multiply({.a = a.data(),
             .b = b.data(),
             .bias = nullptr,
@@ -228,6 +224,30 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
             .transpose_a = false,
             .transpose_b = true});
   return y;
+}
+
+Tensor linear_weight_gradient(const Tensor& up, const Tensor& x) {
+  CHECK_ARG(up.rank() == 2 && x.rank() == 2 && up.dim(0) == x.dim(0),
+            "[linear_weight_gradient] expected up [B,O] and x [B,I], got ", up.shape(), " and ",
+            x.shape());
+  const int64_t batch = x.dim(0), inputs = x.dim(1), outputs = up.dim(1);
+  const Stopwatch stopwatch(static_cast<double>(outputs), static_cast<double>(inputs),
+                            static_cast<double>(batch));
+  Tensor dw({outputs, inputs});
+  if (sparse_weight_gradient(up.data(), x.data(), dw.data(), batch, inputs, outputs)) return dw;
+  multiply({.a = up.data(),
+            .b = x.data(),
+            .bias = nullptr,
+            .c = dw.data(),
+            .count = 1,
+            .m = outputs,
+            .n = inputs,
+            .k = batch,
+            .a_stride = 0,
+            .b_stride = 0,
+            .transpose_a = true,
+            .transpose_b = false});
+  return dw;
 }
 
 std::string blas_description() {

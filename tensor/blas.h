@@ -16,8 +16,15 @@ namespace stflow {
 /// with one matrix b are folded into M when `a` is not transposed.
 Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false, bool transpose_b = false);
 
+// The two products of a linear layer look at the numbers of x: where most are one value, as in
+// samples of bits and binarised images, sums of rows take the place of the product
+// (kernels/two_value_gemm.h). A weight or gradient that meets only zeros is then not looked at, so
+// that 0 times infinity is 0; and what a row becomes may differ in the last digit with the rest of
+// its batch.
 /// x w^T + bias, with x [...,I], w [O,I], bias [O] or undefined -> [...,O].
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias);
+/// Its gradient in the weight: up^T x, with up [B,O], x [B,I] -> [O,I].
+Tensor linear_weight_gradient(const Tensor& up, const Tensor& x);
 
 /// Who multiplies: our kernel or not, the BLAS library, its version, kernels and threading, for
 /// manifests and bug reports.

@@ -1,4 +1,4 @@
-// optim_kernels.cpp - see update.h.
+// optim_kernels.cpp - see optim_kernels.h.
 #include "stflow/tensor/kernels/optim_kernels.h"
 
 #include <algorithm>

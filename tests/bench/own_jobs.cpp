@@ -129,7 +129,7 @@ Step products(const Job& job) {
   return [layers] {
     for (const Layer& layer : *layers) {
       linear(layer.x, layer.w, Tensor());
-      matmul(layer.dy, layer.x, /*transpose_a=*/true);
+      linear_weight_gradient(layer.dy, layer.x);
       if (!layer.data) matmul(layer.dy, layer.w);
     }
   };
