@@ -49,9 +49,8 @@ Var linear_weight_gradient(const Var& up, const Var& x) {
   return make_node("linear_weight_gradient", linear_weight_gradient(up.value(), x.value()), {up, x},
                    [](const Var& out, const Var& g) -> std::vector<Var> {
                      // g [O,I]: dup = x g^T [B,O], dx = up g [B,I]
-                     const Var &rows = out.input(0), &in = out.input(1);
-                     return {out.wants(0) ? matmul(in, g, false, true) : Var(),
-                             out.wants(1) ? matmul(rows, g) : Var()};
+                     return {out.wants(0) ? matmul(out.input(1), g, false, true) : Var(),
+                             out.wants(1) ? matmul(out.input(0), g) : Var()};
                    });
 }
 

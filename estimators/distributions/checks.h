@@ -2,7 +2,7 @@
 // of range, costs without a gradient. For estimators/*.cpp and rules of your own.
 #pragma once
 
-#include "stflow/estimators/expect.h"
+#include "stflow/estimators/distributions/distribution.h"
 
 namespace stflow {
 

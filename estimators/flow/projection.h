@@ -19,7 +19,9 @@
 #include <optional>
 #include <vector>
 
+#include "stflow/autodiff/var.h"
 #include "stflow/estimators/flow/wasserstein.h"
+#include "stflow/tensor/rng.h"
 
 namespace stflow {
 

@@ -9,7 +9,7 @@
 
 #include <vector>
 
-#include "stflow/estimators/rules/rules.h"
+#include "stflow/estimators/flow/kernel.h"
 
 namespace stflow {
 

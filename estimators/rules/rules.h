@@ -14,6 +14,7 @@
 #include <optional>
 
 #include "stflow/estimators/expect.h"
+#include "stflow/estimators/flow/kernel.h"
 #include "stflow/nn/module.h"
 
 namespace stflow {
@@ -25,8 +26,6 @@ struct StOptions {
   bool on_param = false;  // df/d(logits) := f'(z) instead, without the chain rule from the mean
 };
 LocalRule st(const StOptions& options = {});  // straight-through: df/d(mean) := f'(z)
-
-enum class Kernel { rbf, linear };
 
 struct MmdOptions {
   Kernel kernel = Kernel::rbf;  // rbf: exp(-(x-y)^2 / (2 h^2)); linear: x y

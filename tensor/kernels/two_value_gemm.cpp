@@ -1,9 +1,9 @@
 // two_value_gemm.cpp - see two_value_gemm.h.
 //
 // y is, for each image, a sum of the columns of w that belong to inputs; dw is, for each input, a
-// sum of the rows of `up` that belong to images (subset_sums.h). Both are made a tile of outputs at a
-// time: for y the weights of a tile are transposed, so that they can be added as vectors, which the
-// whole batch shares; dw is transposed when it is done.
+// sum of the rows of `up` that belong to images (subset_sums.h). Both are made a tile of outputs at
+// a time: for y the weights of a tile are transposed, so that they can be added as vectors, which
+// the whole batch shares; dw is transposed when it is done.
 #include "stflow/tensor/kernels/two_value_gemm.h"
 
 #include <algorithm>
