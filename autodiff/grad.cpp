@@ -29,7 +29,7 @@ class AskedForGuard {
 
 // All nodes behind the outputs that need a gradient, latest first. Ids grow with creation, so every
 // use of a node comes before the node itself.
-std::vector<const Var*> latest_first(const std::vector<Var>& outputs) {
+std::vector<const Var*> latest_first(const Vars& outputs) {
   std::vector<const Var*> found, pending;
   NodeSet seen;
   auto visit = [&](const Var& var) {
@@ -53,7 +53,7 @@ bool has_input_in(const NodeSet& nodes, const Var& var) {
 }
 
 // Those of `nodes` from which some wrt can be reached.
-NodeSet leading_to(const std::vector<Var>& wrt, const std::vector<const Var*>& nodes) {
+NodeSet leading_to(const Vars& wrt, const std::vector<const Var*>& nodes) {
   NodeSet leading;
   for (const Var& var : wrt) leading.insert(var.node());
   for (auto it = nodes.rbegin(); it != nodes.rend(); ++it) {
@@ -69,8 +69,7 @@ bool Var::wants(int i) const {
   return asked_for ? asked_for->count(wanted.node()) > 0 : wanted.requires_grad();
 }
 
-std::vector<Var> grad(const std::vector<Var>& outputs, const std::vector<Var>& wrt,
-                      bool create_graph, const std::vector<Var>& upstream) {
+Vars grad(const Vars& outputs, const Vars& wrt, bool create_graph, const Vars& upstream) {
   CHECK_ARG(upstream.empty() || upstream.size() == outputs.size(), "[grad] ", outputs.size(),
             " outputs but ", upstream.size(), " upstream gradients");
   for (const Var& var : wrt) {
@@ -106,7 +105,7 @@ std::vector<Var> grad(const std::vector<Var>& outputs, const std::vector<Var>& w
     if (!keep.count(var->node())) gradients.erase(entry);
     CHECK_ARG(!var->node()->changed_since(var->id()), "[grad] the result of '", var->op(),
               "', of shape ", var->shape(), ", was changed in place after it was made");
-    const std::vector<Var> results = var->node()->backward(*var, arrived);
+    const Vars results = var->node()->backward(*var, arrived);
     CHECK_ARG(results.size() == var->inputs().size(), "[grad] the rule of '", var->op(),
               "' returned ", results.size(), " gradients for ", var->inputs().size(), " inputs");
     for (size_t i = 0; i < results.size(); ++i) {
@@ -119,7 +118,7 @@ std::vector<Var> grad(const std::vector<Var>& outputs, const std::vector<Var>& w
     }
   }
 
-  std::vector<Var> result;
+  Vars result;
   for (const Var& var : wrt) {
     const auto entry = gradients.find(var.node());
     result.push_back(entry != gradients.end() ? entry->second : Var(Tensor::zeros(var.shape())));
@@ -144,14 +143,14 @@ bool depends_on(const Var& output, const Var& input) {
 void backward(const Var& loss) {
   CHECK_ARG(loss.defined() && loss.value().numel() == 1, "backward() needs a scalar, got shape ",
             loss.defined() ? loss.shape().str() : "of an empty Var", "; use sum() or mean()");
-  const std::vector<Var> outputs{loss};
-  std::vector<Var> parameters;
+  const Vars outputs{loss};
+  Vars parameters;
   for (const Var* var : latest_first(outputs)) {
     if (var->inputs().empty()) parameters.push_back(*var);
   }
   CHECK_ARG(!parameters.empty(),
             "backward(): no parameter lies behind this value; was it made under NoGradGuard?");
-  const std::vector<Var> gradients = grad(outputs, parameters);
+  const Vars gradients = grad(outputs, parameters);
   for (size_t i = 0; i < parameters.size(); ++i) parameters[i].add_grad(gradients[i].value());
 }
 

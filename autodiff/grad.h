@@ -12,8 +12,8 @@ namespace stflow {
 /// its output. A wrt that no output depends on gets zeros. Throws when a value that a rule needs
 /// was changed in place after the graph was made (PyTorch's version counters). With create_graph
 /// the gradients can be differentiated again. Never frees a graph.
-std::vector<Var> grad(const std::vector<Var>& outputs, const std::vector<Var>& wrt,
-                      bool create_graph = false, const std::vector<Var>& upstream = {});
+Vars grad(const Vars& outputs, const Vars& wrt, bool create_graph = false,
+          const Vars& upstream = {});
 
 /// Does a chain of ops that keep a graph lead from `output` back to `input`?
 bool depends_on(const Var& output, const Var& input);

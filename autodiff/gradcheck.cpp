@@ -11,10 +11,10 @@
 namespace stflow {
 namespace {
 
-using Function = std::function<Var(const std::vector<Var>&)>;
+using Function = std::function<Var(const Vars&)>;
 
-std::vector<Var> parameters(const std::vector<Tensor>& values) {
-  std::vector<Var> result;
+Vars parameters(const std::vector<Tensor>& values) {
+  Vars result;
   for (const Tensor& value : values) result.push_back(Var::parameter(value));
   return result;
 }
@@ -52,10 +52,10 @@ std::string position(const Shape& shape, int64_t flat) {
 
 void check_first_order(const Function& f, const std::vector<Tensor>& inputs,
                        const GradcheckOptions& options, int order) {
-  const std::vector<Var> vars = parameters(inputs);
+  const Vars vars = parameters(inputs);
   const Var out = f(vars);
   const Tensor w = Rng(1).normal(out.shape());
-  const std::vector<Var> gradients = grad({out}, vars, false, {w});
+  const Vars gradients = grad({out}, vars, false, {w});
   for (size_t input = 0; input < inputs.size(); ++input) {
     for (int64_t i = 0; i < inputs[input].numel(); ++i) {
       const double analytic = gradients[input].value()[i];
@@ -74,8 +74,8 @@ void check_first_order(const Function& f, const std::vector<Tensor>& inputs,
 /// The gradient of <w, f(x)>, projected on fixed directions, as a function of the inputs x and,
 /// last, w.
 Function projected_gradient(const Function& f) {
-  return [f](const std::vector<Var>& inputs_and_w) {
-    const std::vector<Var> inputs(inputs_and_w.begin(), inputs_and_w.end() - 1);
+  return [f](const Vars& inputs_and_w) {
+    const Vars inputs(inputs_and_w.begin(), inputs_and_w.end() - 1);
     const Var out = f(inputs);
     Rng directions(2);
     Var total = 0.0;

@@ -25,7 +25,7 @@ struct GradcheckOptions {
 /// Throws std::runtime_error with order, input, position and both numbers where a gradient of f is
 /// wrong or not finite. f must be deterministic, of any output shape, and smooth within epsilon of
 /// the inputs.
-void gradcheck(const std::function<Var(const std::vector<Var>&)>& f,
-               const std::vector<Tensor>& inputs, const GradcheckOptions& options = {});
+void gradcheck(const std::function<Var(const Vars&)>& f, const std::vector<Tensor>& inputs,
+               const GradcheckOptions& options = {});
 
 }  // namespace stflow

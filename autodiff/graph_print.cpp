@@ -25,10 +25,9 @@ std::string in_dot_quotes(const std::string& text) {
 }
 
 // Nodes behind the outputs, oldest first, numbered from 1.
-std::map<uint64_t, std::pair<int, Var>> numbered_nodes(const std::vector<Var>& outputs,
-                                                       const char* asking) {
+std::map<uint64_t, std::pair<int, Var>> numbered_nodes(const Vars& outputs, const char* asking) {
   std::map<uint64_t, std::pair<int, Var>> nodes;
-  std::vector<Var> pending(outputs);
+  Vars pending(outputs);
   while (!pending.empty()) {
     const Var var = pending.back();
     var.value(asking);
@@ -43,7 +42,7 @@ std::map<uint64_t, std::pair<int, Var>> numbered_nodes(const std::vector<Var>& o
 
 }  // namespace
 
-std::string to_text(const std::vector<Var>& outputs) {
+std::string to_text(const Vars& outputs) {
   const auto nodes = numbered_nodes(outputs, "to_text");
   std::ostringstream text;
   for (const auto& [id, entry] : nodes) {
@@ -58,7 +57,7 @@ std::string to_text(const std::vector<Var>& outputs) {
   return text.str();
 }
 
-std::string to_dot(const std::vector<Var>& outputs) {
+std::string to_dot(const Vars& outputs) {
   const auto nodes = numbered_nodes(outputs, "to_dot");
   std::ostringstream dot;
   dot << "digraph stflow {\n  rankdir=TB;\n  node [shape=box, style=filled, fillcolor=white, "

@@ -13,9 +13,9 @@
 namespace stflow {
 
 /// One line a node, inputs before their users: "#7 linear [64,200] <- #1 #2 #3".
-std::string to_text(const std::vector<Var>& outputs);
+std::string to_text(const Vars& outputs);
 
 /// The same graph in Graphviz's language: pipe it through `dot -Tsvg`.
-std::string to_dot(const std::vector<Var>& outputs);
+std::string to_dot(const Vars& outputs);
 
 }  // namespace stflow

@@ -71,9 +71,9 @@ Var reshape(const Var& x, const Shape& shape);  // one extent may be -1
 Var transpose(const Var& x, int axis0 = -2, int axis1 = -1);
 Var slice(const Var& x, int axis, int64_t begin, int64_t end);  // positions [begin, end) of an axis
 Var select(const Var& x, int axis, int64_t index);              // one position; the axis disappears
-Var concat(const std::vector<Var>& parts, int axis);
-Var stack(const std::vector<Var>& parts);  // parts of one shape along a new first axis
-Var detach(const Var& x);                  // the same value, no gradient
+Var concat(const Vars& parts, int axis);
+Var stack(const Vars& parts);  // parts of one shape along a new first axis
+Var detach(const Var& x);      // the same value, no gradient
 
 // ---- matrices (ops_matrix.cpp) ----
 /// op(a) op(b), op transposing the last two axes if asked. [...,M,K] x [K,N] or [...,K,N] ->

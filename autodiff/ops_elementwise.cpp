@@ -11,10 +11,9 @@ namespace {
 /// A node whose gradient is upstream * derivative(out); out.input(0) is x.
 template <typename Derivative>
 Var elementwise(const char* op, Tensor value, const Var& x, Derivative derivative) {
-  return make_node(op, std::move(value), {x},
-                   [derivative](const Var& out, const Var& up) -> std::vector<Var> {
-                     return {up * derivative(out)};
-                   });
+  return make_node(op, std::move(value), {x}, [derivative](const Var& out, const Var& up) {
+    return Vars{up * derivative(out)};
+  });
 }
 
 }  // namespace
@@ -28,9 +27,8 @@ Var expm1(const Var& x) {
 }
 
 Var log(const Var& x) {
-  return make_node(
-      "log", log(x.value()), {x},
-      [](const Var& out, const Var& up) -> std::vector<Var> { return {up / out.input(0)}; });
+  return make_node("log", log(x.value()), {x},
+                   [](const Var& out, const Var& up) { return Vars{up / out.input(0)}; });
 }
 
 Var log1p(const Var& x) {

@@ -14,18 +14,18 @@ namespace {
 // REBAR and RELAX differentiate it again for every pixel.
 Var logits_gradient(const Var& up, const Var& logits, const Var& x, const Tensor& residual) {
   return make_node("bernoulli_log_prob_grad", mul(up.value(), residual), {up, logits, x},
-                   [residual](const Var& out, const Var& g) -> std::vector<Var> {
+                   [residual](const Var& out, const Var& g) {
                      const Var &each = out.input(0), &a = out.input(1), &values = out.input(2);
                      if (grad_enabled()) {
                        const Var p = sigmoid(a);
-                       return {g * (values - p), -g * each * p * sigmoid(-a), g * each};
+                       return Vars{g * (values - p), -g * each * p * sigmoid(-a), g * each};
                      }
                      Tensor to_logits;
                      const Tensor to_rows =
                          bernoulli_residual_backward(g.value(), each.value(), a.value(), residual,
                                                      out.wants(1) ? &to_logits : nullptr);
-                     return {Var(to_rows), to_logits.defined() ? Var(to_logits) : Var(),
-                             out.wants(2) ? g * each : Var()};
+                     return Vars{Var(to_rows), to_logits.defined() ? Var(to_logits) : Var(),
+                                 out.wants(2) ? g * each : Var()};
                    });
 }
 
@@ -48,8 +48,8 @@ Var difference(const Var& a, const Var& b, const Function& f, const Function& g)
     return static_cast<real>(f.value(a_i) - g.value(b_i));
   };
   return make_node("difference", map(each, a.value(), b.value()), {a, b},
-                   [=](const Var& out, const Var& up) -> std::vector<Var> {
-                     return {up * f.derivative(out.input(0)), -up * g.derivative(out.input(1))};
+                   [=](const Var& out, const Var& up) {
+                     return Vars{up * f.derivative(out.input(0)), -up * g.derivative(out.input(1))};
                    });
 }
 
@@ -60,11 +60,11 @@ Var bernoulli_log_prob(const Var& logits, const Var& x) {
   const bool keep = grad_enabled() && logits.requires_grad();
   const Tensor value = bernoulli_log_prob(logits.value(), x.value(), keep ? &residual : nullptr);
   return make_node(
-      "bernoulli_log_prob", value, {logits, x},
-      [residual](const Var& out, const Var& up) -> std::vector<Var> {
+      "bernoulli_log_prob", value, {logits, x}, [residual](const Var& out, const Var& up) {
         const Var each = reshape(up, up.shape().inserted(up.rank(), 1));
-        return {out.wants(0) ? logits_gradient(each, out.input(0), out.input(1), residual) : Var(),
-                out.wants(1) ? each * replace_inf(out.input(0), 0) : Var()};
+        return Vars{
+            out.wants(0) ? logits_gradient(each, out.input(0), out.input(1), residual) : Var(),
+            out.wants(1) ? each * replace_inf(out.input(0), 0) : Var()};
       });
 }
 
@@ -80,10 +80,10 @@ Var poisson_log_prob(const Var& log_rate, const Var& x) {
   const auto log_pmf = [](real r_i, real k) {
     return static_cast<real>(poisson_log_pmf(k, std::exp(double{r_i}), r_i));
   };
-  const auto backward = [](const Var& out, const Var& up) -> std::vector<Var> {
+  const auto backward = [](const Var& out, const Var& up) {
     const Var &a = out.input(0), &k = out.input(1);
-    return {out.wants(0) ? up * difference(k, a, kIdentity, kExp) : Var(),
-            out.wants(1) ? up * difference(a, k, kIdentity, kDigamma) : Var()};
+    return Vars{out.wants(0) ? up * difference(k, a, kIdentity, kExp) : Var(),
+                out.wants(1) ? up * difference(a, k, kIdentity, kDigamma) : Var()};
   };
   const Tensor value = map(log_pmf, r.value(), counts.value());
   return sum(make_node("poisson_log_prob", value, {r, counts}, backward), {-1});
@@ -95,10 +95,10 @@ Var poisson_log_pmf(const Var& rate, const Var& x) {
   const auto log_pmf = [](real mean, real k) {
     return static_cast<real>(poisson_log_pmf(k, mean, std::log(double{mean})));
   };
-  const auto backward = [](const Var& out, const Var& up) -> std::vector<Var> {
+  const auto backward = [](const Var& out, const Var& up) {
     const Var &mean = out.input(0), &k = out.input(1);
-    return {out.wants(0) ? up * ((k - mean) / mean) : Var(),
-            out.wants(1) ? up * difference(mean, k, kLog, kDigamma) : Var()};
+    return Vars{out.wants(0) ? up * ((k - mean) / mean) : Var(),
+                out.wants(1) ? up * difference(mean, k, kLog, kDigamma) : Var()};
   };
   return make_node("poisson_log_pmf", map(log_pmf, lambda.value(), counts.value()),
                    {lambda, counts}, backward);

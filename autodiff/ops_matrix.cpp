@@ -12,7 +12,7 @@ Var matmul(const Var& a, const Var& b, bool transpose_a, bool transpose_b) {
     return reshape(flat, rows.shape().with(-1, flat.dim(-1)));
   }
   return make_node("matmul", matmul(a.value(), b.value(), transpose_a, transpose_b), {a, b},
-                   [=](const Var& out, const Var& up) -> std::vector<Var> {
+                   [=](const Var& out, const Var& up) {
                      Var to_left, to_right;
                      if (out.wants(0)) {
                        const Var& right = out.input(1);
@@ -24,19 +24,19 @@ Var matmul(const Var& a, const Var& b, bool transpose_a, bool transpose_b) {
                        to_right = transpose_b ? matmul(up, left, true, transpose_a)
                                               : matmul(left, up, !transpose_a, false);
                      }
-                     return {to_left, to_right};
+                     return Vars{to_left, to_right};
                    });
 }
 
 Var linear(const Var& x, const Var& weight, const Var& bias) {
-  std::vector<Var> inputs{x, weight};
+  Vars inputs{x, weight};
   if (bias) inputs.push_back(bias);
   return make_node(
       "linear", linear(x.value(), weight.value(), bias ? bias.value() : Tensor()), inputs,
-      [](const Var& out, const Var& up) -> std::vector<Var> {
+      [](const Var& out, const Var& up) -> Vars {
         const Shape &in = out.input_shape(0), &w = out.input_shape(1);
         const Var up_rows = reshape(up, {-1, w[0]});
-        std::vector<Var> gradients(out.inputs().size());
+        Vars gradients(out.inputs().size());
         if (out.wants(0)) gradients[0] = reshape(matmul(up_rows, out.input(1)), in);
         if (out.wants(1))
           gradients[1] = linear_weight_gradient(up_rows, reshape(out.input(0), {-1, w[1]}));
@@ -47,10 +47,10 @@ Var linear(const Var& x, const Var& weight, const Var& bias) {
 
 Var linear_weight_gradient(const Var& up, const Var& x) {
   return make_node("linear_weight_gradient", linear_weight_gradient(up.value(), x.value()), {up, x},
-                   [](const Var& out, const Var& g) -> std::vector<Var> {
+                   [](const Var& out, const Var& g) {
                      // g [O,I]: dup = x g^T [B,O], dx = up g [B,I]
-                     return {out.wants(0) ? matmul(out.input(1), g, false, true) : Var(),
-                             out.wants(1) ? matmul(out.input(0), g) : Var()};
+                     return Vars{out.wants(0) ? matmul(out.input(1), g, false, true) : Var(),
+                                 out.wants(1) ? matmul(out.input(0), g) : Var()};
                    });
 }
 

@@ -16,9 +16,8 @@ Shape kept_shape(Shape shape, const Axes& axes, const char* op) {
 
 Var sum(const Var& x, const Axes& axes, bool keepdim) {
   return make_node("sum", sum(x.value(), axes, keepdim), {x},
-                   [kept = kept_shape(x.shape(), axes, "sum")](const Var& out,
-                                                               const Var& up) -> std::vector<Var> {
-                     return {broadcast_to(reshape(up, kept), out.input_shape(0))};
+                   [kept = kept_shape(x.shape(), axes, "sum")](const Var& out, const Var& up) {
+                     return Vars{broadcast_to(reshape(up, kept), out.input_shape(0))};
                    });
 }
 
@@ -28,50 +27,48 @@ Var mean(const Var& x, const Axes& axes, bool keepdim) {
 }
 
 Var max(const Var& x, const Axes& axes, bool keepdim) {
-  return make_node("max", max(x.value(), axes, keepdim), {x},
-                   [axes, kept = kept_shape(x.shape(), axes, "max")](
-                       const Var& out, const Var& up) -> std::vector<Var> {
-                     const Tensor top = equal(out.input(0).value(), out.value().reshape(kept));
-                     const Tensor share = div(top, sum(top, axes, true));
-                     return {reshape(up, kept) * share};
-                   });
+  return make_node(
+      "max", max(x.value(), axes, keepdim), {x},
+      [axes, kept = kept_shape(x.shape(), axes, "max")](const Var& out, const Var& up) {
+        const Tensor top = equal(out.input(0).value(), out.value().reshape(kept));
+        const Tensor share = div(top, sum(top, axes, true));
+        return Vars{reshape(up, kept) * share};
+      });
 }
 
 Var logsumexp(const Var& x, const Axes& axes, bool keepdim) {
-  return make_node("logsumexp", logsumexp(x.value(), axes, keepdim), {x},
-                   [axes, kept = kept_shape(x.shape(), axes, "logsumexp")](
-                       const Var& out, const Var& up) -> std::vector<Var> {
-                     // The weights add up to 1 but for the rounding of `out`, which is large far
-                     // from 0.
-                     const Var weight = exp(out.input(0) - reshape(out, kept));
-                     return {reshape(up, kept) * weight / sum(weight, axes, true)};
-                   });
+  return make_node(
+      "logsumexp", logsumexp(x.value(), axes, keepdim), {x},
+      [axes, kept = kept_shape(x.shape(), axes, "logsumexp")](const Var& out, const Var& up) {
+        // The weights add up to 1 but for the rounding of `out`, which is large far
+        // from 0.
+        const Var weight = exp(out.input(0) - reshape(out, kept));
+        return Vars{reshape(up, kept) * weight / sum(weight, axes, true)};
+      });
 }
 
 Var softmax(const Var& x, int axis) {
-  return make_node("softmax", softmax(x.value(), axis), {x},
-                   [axis](const Var& out, const Var& up) -> std::vector<Var> {
-                     return {out * (up - sum(up * out, {axis}, true))};
-                   });
+  return make_node("softmax", softmax(x.value(), axis), {x}, [axis](const Var& out, const Var& up) {
+    return Vars{out * (up - sum(up * out, {axis}, true))};
+  });
 }
 
 Var log_softmax(const Var& x, int axis) {
   return make_node("log_softmax", log_softmax(x.value(), axis), {x},
-                   [axis](const Var& out, const Var& up) -> std::vector<Var> {
-                     return {up - exp(out) * sum(up, {axis}, true)};
+                   [axis](const Var& out, const Var& up) {
+                     return Vars{up - exp(out) * sum(up, {axis}, true)};
                    });
 }
 
 Var sum_to(const Var& x, const Shape& shape) {
-  return make_node("sum_to", sum_to(x.value(), shape), {x},
-                   [](const Var& out, const Var& up) -> std::vector<Var> {
-                     return {broadcast_to(up, out.input_shape(0))};
-                   });
+  return make_node("sum_to", sum_to(x.value(), shape), {x}, [](const Var& out, const Var& up) {
+    return Vars{broadcast_to(up, out.input_shape(0))};
+  });
 }
 
 Var broadcast_to(const Var& x, const Shape& shape) {
   return make_node("broadcast_to", broadcast_to(x.value(), shape), {x},
-                   [](const Var&, const Var& up) -> std::vector<Var> { return {up}; });
+                   [](const Var&, const Var& up) { return Vars{up}; });
 }
 
 Var mul_to(const Var& a, const Var& b, const Shape& shape) {
@@ -79,12 +76,12 @@ Var mul_to(const Var& a, const Var& b, const Shape& shape) {
   if (product == shape) return a * b;
   if (broadcasts_to(product, shape)) return broadcast_to(a * b, shape);
   return make_node("mul_to", mul_sum_to(a.value(), b.value(), shape), {a, b},
-                   [product](const Var& out, const Var& up) -> std::vector<Var> {
+                   [product](const Var& out, const Var& up) {
                      const Shape &left = out.input_shape(0), &right = out.input_shape(1);
                      const bool both_repeated = left != product && right != product;
                      const Var each = both_repeated ? broadcast_to(up, product) : up;
-                     return {out.wants(0) ? mul_to(each, out.input(1), left) : Var(),
-                             out.wants(1) ? mul_to(each, out.input(0), right) : Var()};
+                     return Vars{out.wants(0) ? mul_to(each, out.input(1), left) : Var(),
+                                 out.wants(1) ? mul_to(each, out.input(0), right) : Var()};
                    });
 }
 

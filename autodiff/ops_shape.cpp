@@ -4,25 +4,23 @@
 namespace stflow {
 
 Var reshape(const Var& x, const Shape& shape) {
-  return make_node("reshape", x.value().reshape(shape), {x},
-                   [](const Var& out, const Var& up) -> std::vector<Var> {
-                     return {reshape(up, out.input_shape(0))};
-                   });
+  return make_node("reshape", x.value().reshape(shape), {x}, [](const Var& out, const Var& up) {
+    return Vars{reshape(up, out.input_shape(0))};
+  });
 }
 
 Var transpose(const Var& x, int axis0, int axis1) {
-  return make_node(
-      "transpose", transpose(x.value(), axis0, axis1), {x},
-      [=](const Var&, const Var& up) -> std::vector<Var> { return {transpose(up, axis0, axis1)}; });
+  return make_node("transpose", transpose(x.value(), axis0, axis1), {x},
+                   [=](const Var&, const Var& up) { return Vars{transpose(up, axis0, axis1)}; });
 }
 
 Var slice(const Var& x, int axis, int64_t begin, int64_t end) {
   return make_node("slice", slice(x.value(), axis, begin, end), {x},
-                   [=](const Var& out, const Var& up) -> std::vector<Var> {
+                   [=](const Var& out, const Var& up) {
                      const Shape& shape = out.input_shape(0);
-                     return {concat({Tensor::zeros(shape.with(axis, begin)), up,
-                                     Tensor::zeros(shape.with(axis, shape[axis] - end))},
-                                    axis)};
+                     return Vars{concat({Tensor::zeros(shape.with(axis, begin)), up,
+                                         Tensor::zeros(shape.with(axis, shape[axis] - end))},
+                                        axis)};
                    });
 }
 
@@ -32,12 +30,12 @@ Var select(const Var& x, int axis, int64_t index) {
   return reshape(slice(x, axis, index, index + 1), x.shape().without(axis));
 }
 
-Var concat(const std::vector<Var>& parts, int axis) {
+Var concat(const Vars& parts, int axis) {
   std::vector<Tensor> values;
   for (const Var& part : parts) values.push_back(part.value());
   return make_node("concat", concat(values, axis), parts,
-                   [axis](const Var& out, const Var& up) -> std::vector<Var> {
-                     std::vector<Var> gradients;
+                   [axis](const Var& out, const Var& up) -> Vars {
+                     Vars gradients;
                      int64_t begin = 0;
                      for (const Var& part : out.inputs()) {
                        const int64_t end = begin + part.dim(axis);
@@ -48,8 +46,8 @@ Var concat(const std::vector<Var>& parts, int axis) {
                    });
 }
 
-Var stack(const std::vector<Var>& parts) {
-  std::vector<Var> rows;
+Var stack(const Vars& parts) {
+  Vars rows;
   for (const Var& part : parts) rows.push_back(reshape(part, part.shape().inserted(0, 1)));
   return concat(rows, 0);
 }

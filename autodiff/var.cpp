@@ -21,12 +21,12 @@ Node::Node() : id(tick()) { ++alive; }
 Node::~Node() {
   --alive;
   // Left to themselves, the inputs would be released one inside the other, as deep as the graph.
-  std::vector<Var> pending = std::move(inputs);
+  Vars pending = std::move(inputs);
   while (!pending.empty()) {
     const Var last = std::move(pending.back());
     pending.pop_back();
     if (last.use_count() == 1) {
-      std::vector<Var>& deeper = last.node_->inputs;
+      Vars& deeper = last.node_->inputs;
       std::move(deeper.begin(), deeper.end(), std::back_inserter(pending));
       deeper.clear();
     }
@@ -86,7 +86,7 @@ Var Var::detach() const { return Var(value("detach")); }
 void Var::backward() const { stflow::backward(*this); }
 
 const std::string& Var::op() const { return node_or_throw("Var::op").op; }
-const std::vector<Var>& Var::inputs() const { return node_or_throw("Var::inputs").inputs; }
+const Vars& Var::inputs() const { return node_or_throw("Var::inputs").inputs; }
 uint64_t Var::id() const { return node_or_throw("Var::id").id; }
 
 const Var& Var::input(int i) const {
@@ -102,7 +102,7 @@ const Node& Var::node_or_throw(const char* asking) const {
   return *node_;
 }
 
-Var make_node(std::string op, Tensor value, std::vector<Var> inputs, Backward backward) {
+Var make_node(std::string op, Tensor value, Vars inputs, Backward backward) {
   CHECK_ARG(backward, "[make_node] '", op, "' has no backward rule");
   Var result(std::move(value));
   Node& node = *result.node_;

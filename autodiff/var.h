@@ -20,12 +20,13 @@
 namespace stflow {
 
 class Var;
+using Vars = std::vector<Var>;
 
 /// Gradients of the inputs, in their order, from (this node's output, upstream gradient). An empty
 /// Var means zero. A rule captures plain numbers, shapes and constant tensors, never a Var: a
 /// captured Var is a second owner and would keep the graph alive for ever. It reaches its inputs by
 /// out.input(i), or out.input_shape(i) where the shape is enough.
-using Backward = std::function<std::vector<Var>(const Var& out, const Var& upstream)>;
+using Backward = std::function<Vars(const Var& out, const Var& upstream)>;
 
 struct Node;
 
@@ -69,7 +70,7 @@ class Var {
 
   // ---- the graph ----
   const std::string& op() const;  // "matmul", "parameter", "constant", "bernoulli[mmd]"
-  const std::vector<Var>& inputs() const;
+  const Vars& inputs() const;
   /// Inside a backward rule: input i. Throws when its value was changed in place after this node
   /// was made from it, for the gradient would be wrong.
   const Var& input(int i) const;
@@ -82,7 +83,7 @@ class Var {
   long use_count() const { return node_.use_count(); }
 
  private:
-  friend Var make_node(std::string, Tensor, std::vector<Var>, Backward);
+  friend Var make_node(std::string, Tensor, Vars, Backward);
   friend struct Node;
   const Node& node_or_throw(const char* asking) const;
   std::shared_ptr<Node> node_;
@@ -91,7 +92,7 @@ class Var {
 struct Node {
   std::string op;
   Tensor value;
-  std::vector<Var> inputs;  // empty when no gradient is needed
+  Vars inputs;  // empty when no gradient is needed
   Backward backward;
   Tensor grad;          // leaves only
   uint64_t id;          // when it was made, by tick()
@@ -108,7 +109,7 @@ struct Node {
 
 /// The result of an op. Remembers inputs and rule only when gradients are enabled and an input
 /// needs one. Throws when the rule is empty.
-Var make_node(std::string op, Tensor value, std::vector<Var> inputs, Backward backward);
+Var make_node(std::string op, Tensor value, Vars inputs, Backward backward);
 
 /// Nodes now alive in the whole program; a test that releases a graph sees it return to what it
 /// was.

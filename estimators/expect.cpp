@@ -12,8 +12,7 @@ namespace {
 Var differentiable_once(const Var& gradient, const Var& up, const Var& param,
                         const std::string& label) {
   return make_node(
-      "estimate", gradient.value(), {up, param},
-      [label](const Var&, const Var&) -> std::vector<Var> {
+      "estimate", gradient.value(), {up, param}, [label](const Var&, const Var&) -> Vars {
         throw std::invalid_argument("[grad] the gradient of '" + label +
                                     "' is a sampled estimate and cannot be differentiated again");
       });
@@ -21,11 +20,10 @@ Var differentiable_once(const Var& gradient, const Var& up, const Var& param,
 
 // The same value; notes the upstream gradient of each row when it passes on its way to the samples.
 Var note_upstream(const Var& rows, const std::shared_ptr<Tensor>& noted) {
-  return make_node("expect", rows.value(), {rows},
-                   [noted](const Var&, const Var& up) -> std::vector<Var> {
-                     *noted = up.value();
-                     return {up};
-                   });
+  return make_node("expect", rows.value(), {rows}, [noted](const Var&, const Var& up) {
+    *noted = up.value();
+    return Vars{up};
+  });
 }
 
 std::string shape_of(const Var& x) { return x.defined() ? x.shape().str() : "an empty Var"; }
@@ -98,14 +96,13 @@ Var sample_node(const Distribution& q, const std::string& rule, const Tensor& z,
                 const Backward& backward) {
   const std::string label = q.law() + "[" + rule + "]";
   CHECK_ARG(backward, "[sample_node] rule '", rule, "' has no backward function");
-  return make_node(label, z, {input},
-                   [label, backward](const Var& out, const Var& up) -> std::vector<Var> {
-                     const std::vector<Var> found = backward(out, up);
-                     CHECK_ARG(found.size() == 1, "[sample_node] the backward function of '", label,
-                               "' must give one gradient, it gave ", found.size());
-                     if (!found[0]) return {Var()};
-                     return {differentiable_once(found[0], up, out.input(0), label)};
-                   });
+  return make_node(label, z, {input}, [label, backward](const Var& out, const Var& up) {
+    const Vars found = backward(out, up);
+    CHECK_ARG(found.size() == 1, "[sample_node] the backward function of '", label,
+              "' must give one gradient, it gave ", found.size());
+    if (!found[0]) return Vars{Var()};
+    return Vars{differentiable_once(found[0], up, out.input(0), label)};
+  });
 }
 
 Rule from_local(const LocalRule& rule, int64_t samples) {
@@ -128,8 +125,8 @@ Var attach(const Var& param, const Tensor& ghat) {
             " must have its shape; it has ", ghat.defined() ? ghat.shape().str() : "none");
   return make_node(
       "attach", Tensor::zeros(ghat.shape().without(-1)), {param},
-      [ghat](const Var& out, const Var& up) -> std::vector<Var> {
-        return {differentiable_once(per_row(up) * Var(ghat), up, out.input(0), "attach")};
+      [ghat](const Var& out, const Var& up) {
+        return Vars{differentiable_once(per_row(up) * Var(ghat), up, out.input(0), "attach")};
       });
 }
 

@@ -55,9 +55,9 @@ struct Rule {
   /// What the rule itself trains (temperature, scale of a control variate). `expect` adds to their
   /// .grad as it is called, so zero_grad() comes before it, not between it and backward(); the user
   /// steps them: optim::Adam(rule.parameters, ...).
-  std::vector<Var> parameters = {};
+  Vars parameters = {};
   /// Running values that are kept but not trained (the mean of past costs).
-  std::vector<Var> buffers = {};
+  Vars buffers = {};
   /// The value is the expectation itself, not a sample's cost: used also where no gradient is
   /// wanted.
   bool enumerates = false;

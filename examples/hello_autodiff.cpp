@@ -21,7 +21,7 @@ void differentiate() {
   const Var y = x * tanh(w * x);
   std::cout << to_text({y});
 
-  const std::vector<Var> first = grad({y}, {x, w}, /*create_graph=*/true);
+  const Vars first = grad({y}, {x, w}, /*create_graph=*/true);
   const Var second = grad({first[0]}, {x})[0];
   std::cout << "y = " << y.item() << ", dy/dx = " << first[0].item()
             << ", dy/dw = " << first[1].item() << ", d2y/dx2 = " << second.item() << "\n\n";

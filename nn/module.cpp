@@ -17,8 +17,8 @@ std::vector<std::pair<std::string, Var>> Module::named_parameters() const {
   return found;
 }
 
-std::vector<Var> Module::parameters() const {
-  std::vector<Var> found;
+Vars Module::parameters() const {
+  Vars found;
   for (const auto& [name, parameter] : named_parameters()) found.push_back(parameter);
   return found;
 }

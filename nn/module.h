@@ -30,7 +30,7 @@ class Module {
   /// Parameters of this module, then of its children, in the order they were registered; one that
   /// is reached twice is listed once, under its first name.
   std::vector<std::pair<std::string, Var>> named_parameters() const;
-  std::vector<Var> parameters() const;
+  Vars parameters() const;
   void zero_grad();
 
   /// Sets training mode (dropout acts) or evaluation mode, here and in all children.

@@ -10,7 +10,7 @@
 
 namespace stflow::optim {
 
-Optimizer::Optimizer(const std::string& name, std::vector<Var> parameters)
+Optimizer::Optimizer(const std::string& name, Vars parameters)
     : parameters_(std::move(parameters)), state_(parameters_.size()) {
   CHECK_ARG(!parameters_.empty(), "[", name, "] the list of parameters is empty");
   std::set<const Node*> seen;
@@ -69,7 +69,7 @@ void check_adam(const char* name, const AdamWOptions& o) {
 
 AdamWOptions without_decay(const AdamOptions& o) { return {o.lr, o.beta1, o.beta2, o.eps, 0}; }
 
-void add_adam_state(const std::vector<Var>& parameters, std::vector<NamedTensors>& state) {
+void add_adam_state(const Vars& parameters, std::vector<NamedTensors>& state) {
   for (size_t i = 0; i < parameters.size(); ++i) {
     state[i] = {{"exp_avg", Tensor::zeros(parameters[i].shape())},
                 {"exp_avg_sq", Tensor::zeros(parameters[i].shape())},
@@ -78,8 +78,7 @@ void add_adam_state(const std::vector<Var>& parameters, std::vector<NamedTensors
 }
 
 // Steps are counted for each parameter, because one without a gradient is skipped.
-void adam_step(std::vector<Var>& parameters, std::vector<NamedTensors>& state,
-               const AdamWOptions& o) {
+void adam_step(Vars& parameters, std::vector<NamedTensors>& state, const AdamWOptions& o) {
   std::vector<AdamUpdate> updates;
   for (size_t i = 0; i < parameters.size(); ++i) {
     if (!parameters[i].grad().defined()) continue;
@@ -102,7 +101,7 @@ void adam_step(std::vector<Var>& parameters, std::vector<NamedTensors>& state,
 
 }  // namespace
 
-SGD::SGD(std::vector<Var> parameters, SGDOptions initial)
+SGD::SGD(Vars parameters, SGDOptions initial)
     : Optimizer("SGD", std::move(parameters)), options(initial) {
   check_sgd(options);
   for (size_t i = 0; i < parameters_.size(); ++i) {
@@ -120,7 +119,7 @@ void SGD::step() {
   }
 }
 
-Adam::Adam(std::vector<Var> parameters, AdamOptions initial)
+Adam::Adam(Vars parameters, AdamOptions initial)
     : Optimizer("Adam", std::move(parameters)), options(initial) {
   check_adam("Adam", without_decay(options));
   add_adam_state(parameters_, state_);
@@ -131,7 +130,7 @@ void Adam::step() {
   adam_step(parameters_, state_, without_decay(options));
 }
 
-AdamW::AdamW(std::vector<Var> parameters, AdamWOptions initial)
+AdamW::AdamW(Vars parameters, AdamWOptions initial)
     : Optimizer("AdamW", std::move(parameters)), options(initial) {
   check_adam("AdamW", options);
   add_adam_state(parameters_, state_);
@@ -142,7 +141,7 @@ void AdamW::step() {
   adam_step(parameters_, state_, options);
 }
 
-double clip_grad_norm(const std::vector<Var>& parameters, double max_norm) {
+double clip_grad_norm(const Vars& parameters, double max_norm) {
   CHECK_ARG(max_norm >= 0, "[clip_grad_norm] max_norm must be at least 0, got ", max_norm);
   double squares = 0;
   for (const Var& parameter : parameters) {

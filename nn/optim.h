@@ -25,7 +25,7 @@ class Optimizer {
   /// One update of every parameter that has a gradient. Throws on options out of range.
   virtual void step() = 0;
   void zero_grad();
-  const std::vector<Var>& parameters() const { return parameters_; }
+  const Vars& parameters() const { return parameters_; }
 
   /// Copies of the running averages, "<index of the parameter>.<name>": "0.exp_avg", "0.step", ...
   NamedTensors state_dict() const;
@@ -35,9 +35,9 @@ class Optimizer {
 
  protected:
   /// Throws unless there are parameters, all different leaves that gradients flow into.
-  Optimizer(const std::string& name, std::vector<Var> parameters);
+  Optimizer(const std::string& name, Vars parameters);
 
-  std::vector<Var> parameters_;
+  Vars parameters_;
   std::vector<NamedTensors> state_;  // one for each parameter
 };
 
@@ -50,7 +50,7 @@ struct SGDOptions {
 
 class SGD : public Optimizer {
  public:
-  explicit SGD(std::vector<Var> parameters, SGDOptions options = {});
+  explicit SGD(Vars parameters, SGDOptions options = {});
   void step() override;
 
   SGDOptions options;
@@ -66,7 +66,7 @@ struct AdamOptions {
 /// Kingma & Ba 2015, algorithm 1.
 class Adam : public Optimizer {
  public:
-  explicit Adam(std::vector<Var> parameters, AdamOptions options = {});
+  explicit Adam(Vars parameters, AdamOptions options = {});
   void step() override;
 
   AdamOptions options;
@@ -83,7 +83,7 @@ struct AdamWOptions {
 /// Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2).
 class AdamW : public Optimizer {
  public:
-  explicit AdamW(std::vector<Var> parameters, AdamWOptions options = {});
+  explicit AdamW(Vars parameters, AdamWOptions options = {});
   void step() override;
 
   AdamWOptions options;
@@ -93,6 +93,6 @@ class AdamW : public Optimizer {
 /// joint Euclidean norm (PyTorch's formula), and returns the norm before. When that is not finite
 /// the gradients stay as they are, where PyTorch makes them 0 or NaN: the caller sees it and
 /// decides.
-double clip_grad_norm(const std::vector<Var>& parameters, double max_norm);
+double clip_grad_norm(const Vars& parameters, double max_norm);
 
 }  // namespace stflow::optim

@@ -174,7 +174,7 @@ TEST_CASE("gradient_moments: what rules train and remember is left as it was") {
     CAPTURE(name);
     const Problem& chosen = problem("bernoulli4");
     const std::vector<Rule> rules = rules_for(chosen, name);
-    std::vector<Var> kept = rules[0].buffers;
+    Vars kept = rules[0].buffers;
     for (Var parameter : rules[0].parameters) {
       parameter.set_grad(Tensor::full(parameter.shape(), 3));
       kept.push_back(parameter);

@@ -150,7 +150,7 @@ TEST_CASE("log_prob, mean, entropy and kl: gradients pass the check, of the seco
     CAPTURE(law.name);
     const GradcheckOptions twice{.order = kDouble ? 2 : 1};
     const Tensor z = law.make(law.param)->states().rows(3, 4);
-    const auto check = [&](const std::function<Var(const std::vector<Var>&)>& f,
+    const auto check = [&](const std::function<Var(const Vars&)>& f,
                            const std::vector<Tensor>& inputs) {
       CHECK_NOTHROW(gradcheck(f, inputs, twice));
     };
@@ -216,12 +216,12 @@ TEST_CASE("relaxed: gradients in the logits and the temperature pass the check, 
     if (law.name == "poisson") continue;
     CAPTURE(law.name);
     const Tensor noise = slice(u, 1, 0, law.param.dim(1));
-    const auto relaxed = [&](const std::vector<Var>& in) {
+    const auto relaxed = [&](const Vars& in) {
       Rng replay = Rng::replay({noise});
       return law.make(in[0])->relaxed(in[1], replay);
     };
     CHECK_NOTHROW(gradcheck(relaxed, {law.param, Tensor::scalar(real(.7))}, twice));
-    const auto given_sample = [&](const std::vector<Var>& in) {
+    const auto given_sample = [&](const Vars& in) {
       const auto q = law.make(in[0]);
       const Tensor z = q->harden(q->perturbed(noise).value());
       return q->soften(q->perturbed_given(z, slice(v, 1, 0, law.param.dim(1))), in[1]);

@@ -23,16 +23,16 @@ constexpr double kTolerance = kFloat ? 1e-6 : 1e-9;
 using Values = std::vector<real>;
 
 /// f at x and its gradients there are these numbers.
-void check_at(const std::function<Var(const std::vector<Var>&)>& f, const std::vector<Values>& x,
-              double value, const std::vector<Values>& gradients, double tolerance = kTolerance) {
-  std::vector<Var> inputs;
+void check_at(const std::function<Var(const Vars&)>& f, const std::vector<Values>& x, double value,
+              const std::vector<Values>& gradients, double tolerance = kTolerance) {
+  Vars inputs;
   for (const Values& each : x) {
     inputs.push_back(Var::parameter(Tensor::from(each, {1, static_cast<int64_t>(each.size())})));
   }
   const Var y = f(inputs);
   CAPTURE(value);
   check_close(y.value(), Tensor::full({1}, static_cast<real>(value)), tolerance, 0);
-  const std::vector<Var> found = grad({y}, inputs);
+  const Vars found = grad({y}, inputs);
   for (size_t i = 0; i < gradients.size(); ++i) {
     CAPTURE(i);
     const Tensor expected = Tensor::from(gradients[i]).reshape(inputs[i].shape());

@@ -25,15 +25,14 @@ Var parameter(const Reals& values) { return Var::parameter(Tensor::from(values))
 
 /// x itself, through a node that counts how often its rule runs.
 Var counted(const Var& x, int& calls) {
-  return make_node("counted", x.value(), {x},
-                   [&calls](const Var&, const Var& up) -> std::vector<Var> {
-                     ++calls;
-                     return {up};
-                   });
+  return make_node("counted", x.value(), {x}, [&calls](const Var&, const Var& up) {
+    ++calls;
+    return Vars{up};
+  });
 }
 
 /// A node on the given inputs, of the first one's shape, with any rule.
-Var node(const std::vector<Var>& inputs, const Backward& rule) {
+Var node(const Vars& inputs, const Backward& rule) {
   return make_node("node", inputs[0].value(), inputs, rule);
 }
 
@@ -76,7 +75,7 @@ TEST_CASE("grad: an input that is used twice by one node gets both gradients") {
 TEST_CASE("grad: of outputs with any shape is that of their sum") {
   const Var x = parameter({1, 2, 3});
   check_slope(square(x), x, {2, 4, 6});
-  const std::vector<Var> both = grad({square(x), sum(x), square(x)}, {x});
+  const Vars both = grad({square(x), sum(x), square(x)}, {x});
   check_equal(both[0].value(), Tensor::from({5, 9, 13}));
   check_equal(grad({}, {x})[0].value(), Tensor::from({0, 0, 0}));
 }
@@ -84,7 +83,7 @@ TEST_CASE("grad: of outputs with any shape is that of their sum") {
 TEST_CASE("grad: takes given upstream gradients, one an output") {
   const Var x = parameter({1, 2}), up = Tensor::from({10, 100}), two = 2.0;
   check_equal(grad({square(x)}, {x}, false, {up})[0].value(), Tensor::from({20, 400}));
-  const std::vector<Var> both = grad({square(x), sum(x)}, {x}, false, {up, two});
+  const Vars both = grad({square(x), sum(x)}, {x}, false, {up, two});
   check_equal(both[0].value(), Tensor::from({22, 402}));
   check_equal(grad({x}, {x}, false, {up})[0].value(), Tensor::from({10, 100}));
 }
@@ -99,7 +98,7 @@ TEST_CASE("grad: an upstream gradient can itself be differentiated") {
 TEST_CASE("grad: an input that was broadcast gets the sum over its repetitions") {
   const Var x = Var::parameter(Tensor::from({1, 2, 3}, {3, 1})),
             y = Var::parameter(Tensor::scalar(4));
-  const std::vector<Var> gradients = grad({x * Tensor::ones({2, 1, 5}) * y}, {x, y});
+  const Vars gradients = grad({x * Tensor::ones({2, 1, 5}) * y}, {x, y});
   check_equal(gradients[0].value(), Tensor::full({3, 1}, 40));
   check_equal(gradients[1].value(), Tensor::scalar(60));
 }
@@ -108,7 +107,7 @@ TEST_CASE("grad: with respect to an intermediate, alone or together with what is
   const Var x = parameter({3});
   const Var h = square(x), y = square(h);
   check_slope(y, h, {18});
-  const std::vector<Var> both = grad({y}, {h, x, h, y});
+  const Vars both = grad({y}, {h, x, h, y});
   CHECK(both[0].item() == 18);
   CHECK(both[1].item() == 108);
   CHECK(both[2].item() == 18);
@@ -117,8 +116,7 @@ TEST_CASE("grad: with respect to an intermediate, alone or together with what is
 
 TEST_CASE("grad: what no output depends on gets zeros of its shape") {
   const Var x = parameter({1, 2}), other = Var::parameter(Tensor::ones({2, 3}));
-  const std::vector<Var> gradients =
-      grad({sum(x), sum(Var(Tensor::ones({4})))}, {other, x, square(x)});
+  const Vars gradients = grad({sum(x), sum(Var(Tensor::ones({4})))}, {other, x, square(x)});
   check_equal(gradients[0].value(), Tensor::zeros({2, 3}));
   check_equal(gradients[1].value(), Tensor::ones({2}));
   check_equal(gradients[2].value(), Tensor::zeros({2}));
@@ -134,10 +132,8 @@ TEST_CASE("grad: leaves the graph as it was, so that it can be asked again") {
 
 TEST_CASE("grad: a rule may answer zero with an empty Var") {
   const Var x = parameter({1}), y = parameter({1});
-  const Var z = node({x, y}, [](const Var&, const Var& up) -> std::vector<Var> {
-    return {Var(), up};
-  });
-  const std::vector<Var> gradients = grad({z}, {x, y});
+  const Var z = node({x, y}, [](const Var&, const Var& up) { return Vars{Var(), up}; });
+  const Vars gradients = grad({z}, {x, y});
   check_equal(gradients[0].value(), Tensor::from({0}));
   check_equal(gradients[1].value(), Tensor::from({1}));
 }
@@ -178,9 +174,9 @@ TEST_CASE(
 TEST_CASE("rules: run without recording unless create_graph asks for it") {
   const Var x = parameter({1});
   bool recording = true;
-  const Var y = node({x}, [&](const Var&, const Var& up) -> std::vector<Var> {
+  const Var y = node({x}, [&](const Var&, const Var& up) {
     recording = grad_enabled();
-    return {up};
+    return Vars{up};
   });
   grad({y}, {x});
   CHECK_FALSE(recording);
@@ -192,9 +188,9 @@ TEST_CASE("wants: a rule is told which inputs' gradients are asked for") {
   const Var x = parameter({1}), w = parameter({1}), c = Tensor::from({1});
   const Var h = square(w);
   std::vector<bool> wanted;
-  const Var y = node({x, h, c}, [&](const Var& out, const Var& up) -> std::vector<Var> {
+  const Var y = node({x, h, c}, [&](const Var& out, const Var& up) {
     wanted = {out.wants(0), out.wants(1), out.wants(2)};
-    return {up, up, up};
+    return Vars{up, up, up};
   });
   using Flags = std::vector<bool>;
   grad({y}, {x, w});
@@ -212,12 +208,12 @@ TEST_CASE("wants: a rule is told which inputs' gradients are asked for") {
 TEST_CASE("wants: answers for the innermost grad() and again for the outer one after it") {
   const Var x = parameter({1}), w = parameter({1});
   std::vector<bool> wanted;
-  const Var y = node({x, w}, [&](const Var& out, const Var& up) -> std::vector<Var> {
+  const Var y = node({x, w}, [&](const Var& out, const Var& up) {
     const GradMode recording(true);
     const Var inner = parameter({3});
     check_slope(square(inner), inner, {6});
     wanted = {out.wants(0), out.wants(1)};
-    return {up, up};
+    return Vars{up, up};
   });
   grad({y}, {w});
   CHECK(wanted == std::vector<bool>{false, true});
@@ -247,8 +243,8 @@ TEST_CASE("linear: the gradient of constant data is not computed") {
 
 TEST_CASE("grad: an exception in a rule leaves the thread's modes as they were") {
   const Var x = parameter({1}), w = parameter({1});
-  const Var bad = node(
-      {x, w}, [](const Var&, const Var&) -> std::vector<Var> { throw std::runtime_error("stop"); });
+  const Var bad =
+      node({x, w}, [](const Var&, const Var&) -> Vars { throw std::runtime_error("stop"); });
   CHECK_THROWS_AS(grad({bad}, {x}), std::runtime_error);
   CHECK(grad_enabled());
   CHECK(bad.wants(1));  // outside grad(): does it need a gradient at all?
@@ -319,11 +315,10 @@ TEST_CASE("grad and backward: wrong requests are named") {
 
 TEST_CASE("grad: a rule that returns too few gradients, or a wrong shape, is named") {
   const Var x = parameter({1, 2}), y = parameter({1});
-  const Var few = node({x, y}, [](const Var&, const Var& up) -> std::vector<Var> { return {up}; });
+  const Var few = node({x, y}, [](const Var&, const Var& up) { return Vars{up}; });
   check_contains(message_of([&] { grad({few}, {x}); }),
                  "[grad] the rule of 'node' returned 1 gradients for 2 inputs");
-  const Var wrong =
-      node({x}, [](const Var&, const Var&) -> std::vector<Var> { return {Tensor::ones({3})}; });
+  const Var wrong = node({x}, [](const Var&, const Var&) { return Vars{Tensor::ones({3})}; });
   check_contains(message_of([&] { grad({wrong}, {x}); }), "[3]", "[2]");
 }
 
@@ -335,8 +330,7 @@ TEST_CASE("backward: a value with no parameter behind it is refused") {
 
 TEST_CASE("grad: a rule that returns a wrong shape is named") {
   const Var w = Var::parameter(Tensor::ones({2, 3}));
-  const Var wrong = make_node("transposed", w.value(), {w}, [](const Var&, const Var& up) {
-    return std::vector<Var>{transpose(up)};
-  });
+  const Var wrong = make_node("transposed", w.value(), {w},
+                              [](const Var&, const Var& up) { return Vars{transpose(up)}; });
   check_contains(message_of([&] { grad({wrong}, {w}); }), "'transposed'", "[3,2]", "[2,3]");
 }

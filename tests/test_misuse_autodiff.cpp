@@ -16,8 +16,6 @@ namespace {
 const Var empty;
 const Tensor none;
 
-using Vars = std::vector<Var>;
-
 /// A node whose rule gives what `rule` gives.
 Var with_rule(const Var& x, const Backward& rule) {
   return make_node("custom", x.value(), {x}, rule);

@@ -75,9 +75,7 @@ std::vector<ErrorRow> error_rows() {
          concat({a, b}, 0);
        },
        {"[concat] along axis 0", "[4]", "[2,3]"}},
-      {"concat of nothing",
-       [=] { concat(std::vector<Var>{}, 0); },
-       {"[concat] needs at least one"}},
+      {"concat of nothing", [=] { concat(Vars{}, 0); }, {"[concat] needs at least one"}},
       {"matmul", [=] { matmul(a, a); }, {"[matmul] inner sizes differ: a is [2,3], b is [2,3]"}},
       {"matmul 1-D", [=] { matmul(a, b); }, {"[matmul] expected two axes", "[4]"}},
       {"linear", [=] { linear(b, a); }, {"[linear] input has 4 features, weight expects 3"}},
@@ -143,11 +141,11 @@ TEST_CASE("ops: gradients of first and second order equal differences" * doctest
 TEST_CASE("ops: values and gradients are finite at ordinary inputs, and shapes agree") {
   for (const GradientRow& row : gradient_rows()) {
     CAPTURE(row.name);
-    std::vector<Var> inputs;
+    Vars inputs;
     for (const Tensor& input : row.inputs) inputs.push_back(Var::parameter(input));
     const Var out = row.f(inputs);
     CHECK(all_finite(out.value()));
-    const std::vector<Var> gradients = grad({out}, inputs);
+    const Vars gradients = grad({out}, inputs);
     for (size_t i = 0; i < inputs.size(); ++i) {
       CHECK(gradients[i].shape() == inputs[i].shape());
       CHECK(all_finite(gradients[i].value()));
@@ -178,7 +176,7 @@ TEST_CASE("matmul and linear: an empty batch has an empty result and a zero weig
   for (const Var& y : {linear(x, weight), matmul(x, weight, false, true)}) {
     CAPTURE(y.op());
     CHECK(y.shape() == Shape{0, 2});
-    const std::vector<Var> gradients = grad({y}, {x, weight});
+    const Vars gradients = grad({y}, {x, weight});
     CHECK(gradients[0].shape() == Shape{0, 3});
     check_equal(gradients[1].value(), Tensor::zeros({2, 3}));
   }

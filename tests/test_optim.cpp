@@ -187,9 +187,9 @@ TEST_CASE("optimizer: a state that does not fit is refused and changes nothing")
 
 TEST_CASE("optimizer: wrong arguments are named") {
   Var w = start();
-  const std::vector<Var> none;
+  const Vars none;
   const Var constant = Tensor::zeros({2});
-  const auto sgd = [](std::vector<Var> parameters, optim::SGDOptions options = {}) {
+  const auto sgd = [](Vars parameters, optim::SGDOptions options = {}) {
     return message_of([&] { optim::SGD optimizer(parameters, options); });
   };
   check_contains(sgd(none), "[SGD] the list of parameters is empty");

@@ -183,11 +183,11 @@ TEST_CASE("pictures: a file name that gnuplot would take for a command is refuse
 TEST_CASE("to_dot: names of operations stay inside their labels") {
   const TempDir dir;
   const Var x = Var::parameter(Tensor::ones({2}));
-  std::vector<Var> all;
+  Vars all;
   for (const std::string& text : kHostile) {
     CAPTURE(text);
     const Var y = make_node(text + "\"]; evil [label=\"", Tensor::ones({2}), {x},
-                            [](const Var&, const Var& up) { return std::vector<Var>{up}; });
+                            [](const Var&, const Var& up) { return Vars{up}; });
     const std::string dot = to_dot({y});
     CHECK(std::ranges::count(dot, '\n') == 7);
     CHECK(std::ranges::count(to_text({y}), '\n') == 2);

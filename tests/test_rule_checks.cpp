@@ -360,10 +360,10 @@ TEST_CASE("estimators: what a function returns must have the shape it should") {
                  }),
                  "[attach]", "an empty Var");
   const Var node = sample_node(q, "mine", Tensor::zeros({3, 2}), a,
-                               [](const Var&, const Var&) -> std::vector<Var> { return {}; });
+                               [](const Var&, const Var&) { return Vars{}; });
   check_contains(message_of([&] { grad({sum(node)}, {a}); }), "bernoulli[mine]", "one gradient");
   const Var none = sample_node(q, "mine", Tensor::zeros({3, 2}), a,
-                               [](const Var&, const Var&) -> std::vector<Var> { return {Var()}; });
+                               [](const Var&, const Var&) { return Vars{Var()}; });
   check_equal(grad({sum(none)}, {a})[0].value(), Tensor::zeros({3, 2}));
   check_contains(message_of([&] { gradient_moments([&] { return a; }, {a}, {}, 2); }),
                  "[gradient_moments]", "[3,2]");

@@ -165,7 +165,7 @@ TEST_CASE("poisson_expectation: gives the moments, and its derivatives those of 
 
 TEST_CASE("poisson_expectation: gradients pass the check") {
   CHECK_NOTHROW(gradcheck(
-      [](const std::vector<Var>& in) {
+      [](const Vars& in) {
         return poisson_expectation(in[0], [](double z) { return std::sqrt(z + 1); });
       },
       {Tensor::from({real(.3), 4, 60})}, {.order = kDouble ? 2 : 1}));

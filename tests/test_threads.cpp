@@ -22,7 +22,7 @@ std::vector<Tensor> trained(const std::string& rule_name, const Tensor& x) {
   nn::Linear encoder(inputs, 4, rng);
   nn::MLP decoder({4, 30, inputs}, rng);
   const Rule rule = make_rule(rule_name, {.inputs = inputs, .latents = 4});
-  std::vector<Var> parameters = encoder.parameters();
+  Vars parameters = encoder.parameters();
   for (const Var& each : decoder.parameters()) parameters.push_back(each);
   optim::Adam adam(parameters, {.lr = 0.01});
   for (int step = 0; step < 3; ++step) {

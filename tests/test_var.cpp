@@ -117,9 +117,9 @@ TEST_CASE("live_nodes: returns to its start when the handles are gone, also afte
     const Var second = sum(grad({loss}, {x}, true)[0]);
     second.backward();
     loss.backward();
-    const Var bad = make_node(
-        "bad", x.value(), {x},
-        [](const Var&, const Var&) -> std::vector<Var> { throw std::runtime_error("stop"); });
+    const Var bad = make_node("bad", x.value(), {x}, [](const Var&, const Var&) -> Vars {
+      throw std::runtime_error("stop");
+    });
     CHECK_THROWS_AS(grad({bad * 2}, {x}), std::runtime_error);
     CHECK_THROWS_AS(grad({bad * 2}, {x}, true), std::runtime_error);
   }

@@ -27,7 +27,7 @@ constexpr size_t kMaxValues = 20'000'000;  // a row of numbers an epoch, or a me
 std::map<std::string, Var> rule_tensors(const std::vector<Rule>& rules) {
   std::map<std::string, Var> found;
   for (size_t layer = 0; layer < rules.size(); ++layer) {
-    const auto collect = [&](const char* kind, const std::vector<Var>& variables) {
+    const auto collect = [&](const char* kind, const Vars& variables) {
       for (size_t i = 0; i < variables.size(); ++i) {
         found.emplace(concat_message(layer, ".", kind, ".", i), variables[i]);
       }

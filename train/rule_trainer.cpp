@@ -54,7 +54,7 @@ bool has_relaxed_control_variate(const Rule& rule) {
 
 RuleTrainer::RuleTrainer(const std::vector<Rule>& rules, double model_lr, int64_t tune_every)
     : rules_(rules) {
-  std::vector<Var> parameters;
+  Vars parameters;
   for (const Rule& rule : rules) {
     parameters.insert(parameters.end(), rule.parameters.begin(), rule.parameters.end());
   }
@@ -80,7 +80,7 @@ Record RuleTrainer::log() const {
   Record record;
   for (size_t layer = 0; layer < rules_.size(); ++layer) {
     if (!has_relaxed_control_variate(rules_[layer])) continue;
-    const std::vector<Var>& trained = rules_[layer].parameters;  // ..., eta, log temperature
+    const Vars& trained = rules_[layer].parameters;  // ..., eta, log temperature
     const std::string suffix = rules_.size() > 1 ? "_" + std::to_string(layer + 1) : "";
     record.push_back({"eta" + suffix, trained.at(trained.size() - 2).item()});
     record.push_back({"temperature" + suffix, std::exp(trained.back().item())});

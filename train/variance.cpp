@@ -63,7 +63,7 @@ std::vector<std::string> VarianceLog::columns() const {
 
 /// Of each part, summed over its parameters.
 std::vector<GradientMoments> VarianceLog::measure() {
-  std::vector<Var> parameters;
+  Vars parameters;
   for (const Part& part : parts_)
     parameters.insert(parameters.end(), part.parameters.begin(), part.parameters.end());
   const std::vector<GradientMoments> moments = gradient_moments(

@@ -29,7 +29,7 @@ class VarianceLog {
  public:
   struct Part {
     std::string name;  // "encoder"
-    std::vector<Var> parameters;
+    Vars parameters;
   };
   /// Measures the mean `cost` of the first --batch-size images of `data`. `rules` are those that
   /// the cost uses; it sees it when they are exchanged. All of them outlive the log, which is the

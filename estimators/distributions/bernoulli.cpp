@@ -30,8 +30,8 @@ struct Conditional {
       return s * simd::softplus(simd::softplus(s * a_i) + s * logit(v_i));
     };
     return make_node("perturbed_given", map(each, a.value(), sign, v), {a},
-                     [*this](const Var& out, const Var& up) -> std::vector<Var> {
-                       return {up * slope(out.input(0), out.value())};
+                     [*this](const Var& out, const Var& up) {
+                       return Vars{up * slope(out.input(0), out.value())};
                      });
   }
 
@@ -40,7 +40,7 @@ struct Conditional {
       return -simd::expm1(-std::abs(z)) * simd::sigmoid(s * a_i);
     };
     return make_node("perturbed_given_slope", map(each, a.value(), sign, perturbed), {a},
-                     [*this](const Var& out, const Var& up) -> std::vector<Var> {
+                     [*this](const Var& out, const Var& up) -> Vars {
                        if (grad_enabled()) return {up * Var(sign) * out * (1 - out)};
                        const auto next = [](real u, real s, real y) { return u * s * y * (1 - y); };
                        return {Var(map(next, up.value(), sign, out.value()))};
@@ -53,7 +53,7 @@ struct Conditional {
 Var soften_slope(const Var& y, const Var& temperature) {
   const real t = static_cast<real>(temperature.item());
   return make_node("soften_slope", map([t](real y_i) { return y_i * (1 - y_i) / t; }, y.value()),
-                   {y, temperature}, [t](const Var& out, const Var& up) -> std::vector<Var> {
+                   {y, temperature}, [t](const Var& out, const Var& up) -> Vars {
                      const Var &y_i = out.input(0), &t_i = out.input(1);
                      const auto next = [t](real u, real v) { return u * (1 - 2 * v) / t; };
                      const Var to_y = grad_enabled() ? up * (1 - 2 * y_i) / t_i
@@ -89,9 +89,9 @@ Var Bernoulli::entropy() const {
     const real e = simd::exp(-std::abs(a)), size = std::min(std::abs(a), kMax);
     return simd::log1p_unit(e) + size * (e / (1 + e));
   };
-  const auto backward = [](const Var& out, const Var& up) -> std::vector<Var> {
+  const auto backward = [](const Var& out, const Var& up) {
     const Var& a = out.input(0);
-    return {-up * replace_inf(a, 0) * sigmoid(a) * sigmoid(-a)};
+    return Vars{-up * replace_inf(a, 0) * sigmoid(a) * sigmoid(-a)};
   };
   return sum(make_node("entropy", map(each, logits().value()), {logits()}, backward), {-1});
 }
@@ -119,12 +119,12 @@ Var Bernoulli::soften(const Var& perturbed, const Var& temperature) const {
   const real t = static_cast<real>(temperature.item());
   const auto each = [t](real z) { return simd::sigmoid(z / t); };
   return make_node("soften", map(each, perturbed.value()), {perturbed, temperature},
-                   [](const Var& out, const Var& up) -> std::vector<Var> {
+                   [](const Var& out, const Var& up) {
                      const Var &z = out.input(0), &t_i = out.input(1);
                      const Var to_perturbed = up * soften_slope(out, t_i);
-                     return {to_perturbed, out.wants(1)
-                                               ? -mul_to(to_perturbed, replace_inf(z, 0), {}) / t_i
-                                               : Var()};
+                     return Vars{
+                         to_perturbed,
+                         out.wants(1) ? -mul_to(to_perturbed, replace_inf(z, 0), {}) / t_i : Var()};
                    });
 }
 
@@ -145,10 +145,10 @@ Var kl(const Bernoulli& q, const Bernoulli& p) {
     };
     return static_cast<real>(term(a, b) + term(-double{a}, -double{b}));
   };
-  const auto backward = [](const Var& out, const Var& up) -> std::vector<Var> {
+  const auto backward = [](const Var& out, const Var& up) {
     const Var &a = out.input(0), &b = out.input(1);
     const Var change = replace_inf(a, 0) - replace_inf(b, 0);
-    return {up * change * sigmoid(a) * sigmoid(-a), up * (sigmoid(b) - sigmoid(a))};
+    return Vars{up * change * sigmoid(a) * sigmoid(-a), up * (sigmoid(b) - sigmoid(a))};
   };
   const Var a = broadcast_to(q.logits(), shape), b = broadcast_to(p.logits(), shape);
   return sum(make_node("kl", map(each, a.value(), b.value()), {a, b}, backward), {-1});

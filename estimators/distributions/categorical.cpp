@@ -71,12 +71,10 @@ Var log_ratio(const Var& q_logits, const Var& p_logits) {
                     out[static_cast<size_t>(unit) * log_q.size() + k] = static_cast<real>(ratio);
                   }
                 });
-  return make_node(
-      "log_ratio", value, {q_logits, p_logits},
-      [](const Var& out, const Var& up) -> std::vector<Var> {
-        const Var total = sum(up, {-1}, true);
-        return {up - softmax(out.input(0)) * total, softmax(out.input(1)) * total - up};
-      });
+  return make_node("log_ratio", value, {q_logits, p_logits}, [](const Var& out, const Var& up) {
+    const Var total = sum(up, {-1}, true);
+    return Vars{up - softmax(out.input(0)) * total, softmax(out.input(1)) * total - up};
+  });
 }
 
 }  // namespace
@@ -116,11 +114,11 @@ Var Categorical::mean() const { return join(softmax(split(logits()))); }
 
 Var Categorical::entropy() const {
   return sum(make_node("entropy", unit_entropy(split(logits()).value()), {split(logits())},
-                       [](const Var& out, const Var& up) -> std::vector<Var> {
+                       [](const Var& out, const Var& up) {
                          const Var &a = out.input(0), pi = softmax(a);
                          const Var gap = gap_to_largest(a);
                          const Var expected = sum(pi * gap, {-1}, true);
-                         return {per_row(up) * pi * (gap - expected)};
+                         return Vars{per_row(up) * pi * (gap - expected)};
                        }),
              {-1});
 }
@@ -161,11 +159,11 @@ Var kl(const Categorical& q, const Categorical& p) {
   const Shape shape = broadcast_shapes(q.logits().shape(), p.logits().shape(), "kl");
   const Var a = q.split(broadcast_to(q.logits(), shape));
   const Var b = p.split(broadcast_to(p.logits(), shape));
-  const auto backward = [](const Var& out, const Var& up) -> std::vector<Var> {
+  const auto backward = [](const Var& out, const Var& up) {
     const Var &a_k = out.input(0), &b_k = out.input(1), pi = softmax(a_k);
     const Var ratio = log_ratio(a_k, b_k);
     const Var each = per_row(up);
-    return {each * pi * (ratio - per_row(out)), each * (softmax(b_k) - pi)};
+    return Vars{each * pi * (ratio - per_row(out)), each * (softmax(b_k) - pi)};
   };
   return sum(make_node("kl", unit_kl(a.value(), b.value()), {a, b}, backward), {-1});
 }

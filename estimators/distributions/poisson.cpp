@@ -148,7 +148,7 @@ Var entropy_slope(const Var& rate) {
     return mean_over(table, [=](double z) { return std::log1p((z + 1 - lambda) / lambda); });
   };
   return make_node("entropy_slope", for_each_rate(rate.value(), slope), {rate},
-                   [](const Var& out, const Var& up) -> std::vector<Var> {
+                   [](const Var& out, const Var& up) -> Vars {
                      const Var& lambda = out.input(0);
                      const auto g = [](double z) { return std::log1p(1 / (z + 1)) - 1 / (z + 1); };
                      return {up * (poisson_expectation(lambda, g) - exp(-lambda) / lambda)};
@@ -169,8 +169,8 @@ Var Poisson::entropy() const {
     return total;
   };
   return sum(make_node("entropy", for_each_rate(rate().value(), each), {rate()},
-                       [](const Var& out, const Var& up) -> std::vector<Var> {
-                         return {up * entropy_slope(out.input(0))};
+                       [](const Var& out, const Var& up) {
+                         return Vars{up * entropy_slope(out.input(0))};
                        }),
              {-1});
 }
@@ -195,11 +195,10 @@ Var log_pmf_table(const Var& rate, int64_t counts) {
       }
     }
   });
-  return make_node("log_pmf_table", value, {rate},
-                   [counts](const Var& out, const Var& up) -> std::vector<Var> {
-                     const Var& lambda = out.input(0);
-                     return {sum(up * (Var(arange(counts)) - per_row(lambda)), {-1}) / lambda};
-                   });
+  return make_node("log_pmf_table", value, {rate}, [counts](const Var& out, const Var& up) {
+    const Var& lambda = out.input(0);
+    return Vars{sum(up * (Var(arange(counts)) - per_row(lambda)), {-1}) / lambda};
+  });
 }
 
 }  // namespace
@@ -238,8 +237,8 @@ Var log_ratio(const Var& a, const Var& b) {
                                                      : std::log(double{x} / y));
   };
   return make_node("log_ratio", map(each, a.value(), b.value()), {a, b},
-                   [](const Var& out, const Var& up) -> std::vector<Var> {
-                     return {up / out.input(0), -up / out.input(1)};
+                   [](const Var& out, const Var& up) {
+                     return Vars{up / out.input(0), -up / out.input(1)};
                    });
 }
 
@@ -250,9 +249,9 @@ Var kl(const Poisson& q, const Poisson& p) {
   const auto each = [](real a, real b) {
     return static_cast<real>(deviance(a, b, std::log(double{a} / b)));
   };
-  const auto backward = [](const Var& out, const Var& up) -> std::vector<Var> {
+  const auto backward = [](const Var& out, const Var& up) {
     const Var &a = out.input(0), &b = out.input(1);
-    return {up * log_ratio(a, b), up * ((b - a) / b)};
+    return Vars{up * log_ratio(a, b), up * ((b - a) / b)};
   };
   const Var a = broadcast_to(q.rate(), shape), b = broadcast_to(p.rate(), shape);
   return sum(make_node("kl", map(each, a.value(), b.value()), {a, b}, backward), {-1});
@@ -262,7 +261,7 @@ Var poisson_expectation(const Var& rate, const std::function<double(double)>& g)
   CHECK_ARG(g, "[poisson_expectation] g is an empty function");
   const auto expected = [&](double, const PoissonTable& table) { return mean_over(table, g); };
   return make_node("poisson_expectation", for_each_rate(rate.value(), expected), {rate},
-                   [g](const Var& node, const Var& up) -> std::vector<Var> {
+                   [g](const Var& node, const Var& up) -> Vars {
                      const auto difference = [g](double z) { return g(z + 1) - g(z); };
                      return {up * poisson_expectation(node.input(0), difference)};
                    });

@@ -73,7 +73,7 @@ Tensor estimates(const Problem& problem, const std::vector<Rule>& rules, int64_t
 
 void train_rules(const Problem& problem, const std::vector<Rule>& rules, int64_t steps, Rng& rng,
                  double lr) {
-  std::vector<Var> parameters;
+  Vars parameters;
   for (const Rule& rule : rules)
     parameters.insert(parameters.end(), rule.parameters.begin(), rule.parameters.end());
   CHECK_ARG(steps >= 0 && steps <= kMostDraws, "[train_rules] takes 0 to ", kMostDraws,

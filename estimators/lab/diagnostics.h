@@ -83,7 +83,7 @@ struct GradientMoments {
 /// entry for each parameter. `rules` are those inside the loss: what they have learnt and remember
 /// is left as it was, and so is every .grad.
 std::vector<GradientMoments> gradient_moments(const std::function<Var()>& loss,
-                                              const std::vector<Var>& parameters,
+                                              const Vars& parameters,
                                               const std::vector<Rule>& rules, int64_t draws);
 
 }  // namespace stflow

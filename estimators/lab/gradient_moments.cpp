@@ -39,7 +39,7 @@ class RuleKeeper {
 }  // namespace
 
 std::vector<GradientMoments> gradient_moments(const std::function<Var()>& loss,
-                                              const std::vector<Var>& parameters,
+                                              const Vars& parameters,
                                               const std::vector<Rule>& rules, int64_t draws) {
   CHECK_ARG(draws >= 2 && draws <= kMostDraws,
             "[gradient_moments] a variance needs at least 2 draws, "
@@ -58,7 +58,7 @@ std::vector<GradientMoments> gradient_moments(const std::function<Var()>& loss,
     CHECK_ARG(drawn.defined() && drawn.value().numel() == 1,
               "[gradient_moments] the loss must be a scalar, it is ",
               drawn.defined() ? drawn.shape().str() : "an empty Var");
-    const std::vector<Var> gradients = grad({drawn}, parameters);
+    const Vars gradients = grad({drawn}, parameters);
     const auto share = static_cast<real>(1 / static_cast<double>(draw));
     for (size_t i = 0; i < parameters.size(); ++i) {
       const Tensor off = sub(gradients[i].value(), mean[i]);

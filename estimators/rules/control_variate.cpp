@@ -6,10 +6,10 @@
 
 namespace stflow {
 
-void train_for_low_variance(const Var& ghat, const std::vector<Var>& parameters) {
+void train_for_low_variance(const Var& ghat, const Vars& parameters) {
   if (parameters.empty() || ghat.value().numel() == 0) return;
   const Var second_moment = mean(sum(square(ghat), {-1}));
-  const std::vector<Var> gradients = grad({second_moment}, parameters);
+  const Vars gradients = grad({second_moment}, parameters);
   for (size_t i = 0; i < parameters.size(); ++i) {
     Var parameter = parameters[i];
     parameter.add_grad(gradients[i].value());

@@ -30,8 +30,7 @@ void check(const std::string& rule, const Distribution& q) {
 /// The hard sample z in the value, y in the gradient.
 Var straight_through(const Distribution& q, const std::string& rule, const Tensor& z,
                      const Var& y) {
-  return sample_node(q, rule, z, y,
-                     [](const Var&, const Var& up) -> std::vector<Var> { return {up}; });
+  return sample_node(q, rule, z, y, [](const Var&, const Var& up) { return Vars{up}; });
 }
 
 }  // namespace

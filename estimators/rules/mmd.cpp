@@ -242,7 +242,7 @@ LocalRule mmd(const MmdOptions& options) {
     const auto scale = static_cast<real>(options.st_scale ? push_scale / (2 * options.epsilon) : 1);
     const auto epsilon = static_cast<real>(options.epsilon);
     const std::shared_ptr<Distribution> law = q.with_param(q.param().detach());
-    const auto backward = [=](const Var& out, const Var& up) -> std::vector<Var> {
+    const auto backward = [=](const Var& out, const Var& up) -> Vars {
       // The map below is not linear: it wants the gradient of one example's cost, whatever the
       // weight of that example in the loss.
       const NoGradGuard no_grad;

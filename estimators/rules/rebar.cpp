@@ -32,7 +32,7 @@
 namespace stflow {
 
 Var relaxed_control_variate_estimate(const Distribution& q, const Scope& scope, const Cost& cost,
-                                     const ControlVariate& c, const std::vector<Var>& parameters) {
+                                     const ControlVariate& c, const Vars& parameters) {
   const bool tune = !parameters.empty();
   const Var a = Var::parameter(q.param().value());  // gradients stop at this layer's parameter
   const std::shared_ptr<Distribution> here = q.with_param(a);
@@ -93,7 +93,7 @@ Rule rebar(const RebarOptions& options) {
     Var next = calls;
     fill_(next.mutable_value(), static_cast<real>(std::fmod(calls.item() + 1, options.tune_every)));
     return relaxed_control_variate_estimate(q, scope, cost, c,
-                                            train ? relaxed_cost.parameters : std::vector<Var>());
+                                            train ? relaxed_cost.parameters : Vars());
   };
   Rule rule{.name = "rebar", .apply = apply, .parameters = relaxed_cost.parameters};
   if (options.tune) rule.buffers = {calls};

@@ -13,7 +13,7 @@ using ControlVariate = std::function<Var(const Distribution& here, const Var& z)
 /// (f(b) - c(z~)) score(b) + d c(z) - d c(z~), attached to f(b): unbiased for any c. Trains
 /// `parameters`.
 Var relaxed_control_variate_estimate(const Distribution& q, const Scope& scope, const Cost& cost,
-                                     const ControlVariate& c, const std::vector<Var>& parameters);
+                                     const ControlVariate& c, const Vars& parameters);
 
 /// eta f(soften(z, T)), with eta and log T trained or not.
 struct RelaxedCost {
@@ -22,7 +22,7 @@ struct RelaxedCost {
 
   std::string rule;
   Var eta, log_temperature;
-  std::vector<Var> parameters;  // the two, or none
+  Vars parameters;  // the two, or none
 };
 
 }  // namespace stflow

@@ -15,7 +15,7 @@ namespace {
 
 /// f + attach((f - beta) score), with beta [...,B] or a scalar; trains `parameters`, if any.
 Var score_estimate(const Distribution& q, const Scope& scope, const Cost& cost, const Var& beta,
-                   const std::vector<Var>& parameters = {}) {
+                   const Vars& parameters = {}) {
   const Tensor z = q.sample(scope.rng);
   const Var f = cost(z, scope);
   CHECK_ARG(broadcasts_to(beta.shape(), f.shape()), "rule 'reinforce-net': a context for examples ",
@@ -51,7 +51,7 @@ Rule reinforce_mean(double decay) {
 
 Rule reinforce_net(const std::shared_ptr<nn::Module>& network) {
   CHECK_ARG(network != nullptr, "rule 'reinforce-net' needs a network");
-  const std::vector<Var> parameters = network->parameters();
+  const Vars parameters = network->parameters();
   const auto apply = [=](const Distribution& q, const Scope& scope, const Cost& cost,
                          const Var& context) {
     CHECK_ARG(context.defined(),

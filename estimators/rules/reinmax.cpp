@@ -44,7 +44,7 @@ LocalRule reinmax(double temperature) {
             q, "reinmax", "bernoulli and categorical",
             q.law() == "poisson" ? ": there it is called 'fini2'" : "");
         const std::shared_ptr<Distribution> here = q.with_param(q.param().detach());
-        const auto backward = [=](const Var& z, const Var& up) -> std::vector<Var> {
+        const auto backward = [=](const Var& z, const Var& up) -> Vars {
           const Var pi = here->mean();
           const Var pi_t = here->with_param(here->param() / temperature)->mean();
           const auto* law = dynamic_cast<const Categorical*>(here.get());
@@ -64,8 +64,8 @@ LocalRule fini2() {
                 dynamic_cast<const Bernoulli*>(&q) || dynamic_cast<const Categorical*>(&q);
             require_law<Poisson>(q, "fini2", "poisson",
                                  other ? ": there it is called 'reinmax'" : "");
-            const auto backward = [](const Var& z, const Var& up) -> std::vector<Var> {
-              return {0.5 * (1 + z.detach() / z.input(0).detach()) * up};
+            const auto backward = [](const Var& z, const Var& up) {
+              return Vars{0.5 * (1 + z.detach() / z.input(0).detach()) * up};
             };
             return sample_node(q, "fini2", q.sample(scope.rng), q.param(), backward);
           }};

@@ -21,7 +21,7 @@ namespace stflow {
 namespace {
 
 Var poisson_estimate(const Poisson& q, const Scope& scope, const Cost& cost, nn::Module& network,
-                     const std::vector<Var>& parameters) {
+                     const Vars& parameters) {
   const Tensor z = q.sample(scope.rng);
   const Var f = cost(z, scope);
   const Var rate(q.rate().value());
@@ -45,8 +45,8 @@ Rule relax(const std::shared_ptr<nn::Module>& network, const RebarOptions& optio
   RebarOptions tuned = options;
   tuned.tune = true;
   const RelaxedCost relaxed_cost(tuned, "relax");
-  std::vector<Var> parameters = network->parameters();
-  const std::vector<Var> network_parameters = parameters;
+  Vars parameters = network->parameters();
+  const Vars network_parameters = parameters;
   parameters.insert(parameters.end(), relaxed_cost.parameters.begin(),
                     relaxed_cost.parameters.end());
 

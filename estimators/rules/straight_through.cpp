@@ -23,7 +23,7 @@ LocalRule st(const StOptions& options) {
   return {
       "st", [options](const Distribution& q, const Scope& scope, const std::shared_ptr<Tensor>&) {
         const bool on_param = options.on_param;
-        const auto backward = [on_param](const Var& z, const Var& up) -> std::vector<Var> {
+        const auto backward = [on_param](const Var& z, const Var& up) -> Vars {
           if (!on_param) return {up};
           // A parameter that is not a number has no gradient that is one.
           const auto each = [](real g, real a) { return std::isnan(a) ? a : g; };

@@ -59,15 +59,15 @@ Var Vae::neg_elbo(const Var& v, const Scope& scope, size_t layer) const {
   return expect(*q, rules.at(layer), scope, cost, /*context=*/v);
 }
 
-std::vector<Var> Vae::weights(const Networks& networks) {
-  std::vector<Var> result;
+Vars Vae::weights(const Networks& networks) {
+  Vars result;
   for (const auto& network : networks) {
     for (const Var& weight : network->parameters()) result.push_back(weight);
   }
   return result;
 }
 
-std::vector<Var> Vae::weights() const {
+Vars Vae::weights() const {
   Networks all = encoders;
   all.insert(all.end(), decoders.begin(), decoders.end());
   return weights(all);

@@ -48,8 +48,8 @@ struct Vae : nn::Module {
 
   using Networks = std::vector<std::shared_ptr<nn::MLP>>;
   /// The parameters of some networks, and of all: all but the prior's.
-  static std::vector<Var> weights(const Networks& networks);
-  std::vector<Var> weights() const;
+  static Vars weights(const Networks& networks);
+  Vars weights() const;
 
   Networks encoders, decoders;  // [0]: between x and z1, [1]: between z1 and z2
   Var prior_logits;
