@@ -69,8 +69,9 @@ object    = $(patsubst %.cpp,$(OUT)/obj/%.o,$(1))
 # without the liberties of -ffast-math. -Wno-restrict: g++ 12 has false alarms (bug 105651);
 # -Wno-pass-failed: clang without optimisation does not vectorise what is marked.
 OPTIMISE := -O3
-# Tests take long to compile, not to run; under the sanitizers so does what programs share.
-OPTIMISE_TESTS := -O1
+# Tests take long to compile, not to run; so does what programs share.
+OPTIMISE_TESTS  := -O1
+OPTIMISE_COMMON := -O1
 ifneq ($(filter asan%,$(CONFIG)),)
   OPTIMISE_TESTS  := -O0 -fno-sanitize=undefined
   OPTIMISE_COMMON := -O0
@@ -151,8 +152,19 @@ $(INCLUDE):
 $(OUT)/obj/%.o: %.cpp $(OUT)/flags | $(INCLUDE)
 	@mkdir -p $(@D)
 	$(call say,CXX,$<$(CONFIG:%= [%]))
-	$(Q)$(COMPILE) $(if $(filter tests/test_%,$<),$(OPTIMISE_TESTS)) \
+	$(Q)$(COMPILE) $(if $(filter tests/test_%,$<),$(OPTIMISE_TESTS) $(PCH:%=-include %)) \
 	  $(if $(filter train/% examples/models/% examples/paper/%,$<),$(OPTIMISE_COMMON)) -MMD -MP -c $< -o $@
+
+# What every test includes, compiled once: a fifth of the time that tests take. Not by clang, nor for the sanitizers.
+PCH := $(if $(CONFIG:double=)$(findstring clang,$(CXX)),,$(OUT)/pch/tests.h)
+ifneq ($(PCH),)
+$(PCH).gch: $(OUT)/flags | $(INCLUDE)
+	@mkdir -p $(@D) && echo '#include "tests/testing.h"' > $(PCH)
+	$(call say,CXX,tests/testing.h$(CONFIG:%= [%]))
+	$(Q)$(COMPILE) $(OPTIMISE_TESTS) -MMD -MP -MF $(PCH).d -MT $@ -x c++-header $(PCH) -o $@
+-include $(PCH).d
+$(call object,$(call files,tests/test_*.cpp)): $(PCH).gch
+endif
 
 $(LIB): $(call object,$(LIB_SRC)) $(OUT)/objects
 $(COMMON): $(call object,$(COMMON_SRC)) $(OUT)/objects
@@ -347,7 +359,9 @@ CHECK_PREFIX = set -e; case '$(PREFIX)' in \
 install: export PC_TEXT = $(PC_FILE)
 install: export CMAKE_TEXT = $(CMAKE_FILE)
 install: export CMAKE_VERSION_TEXT = $(CMAKE_VERSION_FILE)
-install: $(LIB) $(PROGRAMS) ## install headers, library, programs, for pkg-config and CMake (PREFIX, DESTDIR)
+# Programs are those of a float build.
+TO_BIN := $(if $(filter float,$(REAL)),$(PROGRAM_SRC:examples/%.cpp=%))
+install: $(LIB) $(TO_BIN:%=$(OUT)/%) ## install headers, library, programs, for pkg-config and CMake (PREFIX, DESTDIR)
 	@$(CHECK_PREFIX); root="$(DESTDIR)$(PREFIX)"; \
 	for header in $(PUBLIC_HDR); do install -D -m 644 $$header "$$root/include/stflow/$$header"; done; \
 	mv "$$root/include/stflow/train/stflow.h" "$$root/include/stflow/stflow.h"; \
@@ -356,18 +370,18 @@ install: $(LIB) $(PROGRAMS) ## install headers, library, programs, for pkg-confi
 	printf '%s\n' "$$PC_TEXT" > "$$root/lib/pkgconfig/$(NAME).pc"; \
 	printf '%s\n' "$$CMAKE_TEXT" > "$$root/lib/cmake/stflow/stflow-config.cmake"; \
 	printf '%s\n' "$$CMAKE_VERSION_TEXT" > "$$root/lib/cmake/stflow/stflow-config-version.cmake"; \
-	for program in $(PROGRAM_SRC:examples/%.cpp=%); do \
-	  install -D -m 755 $(OUT)/$$program "$$root/lib/$(NAME)/$$program"; \
-	  ln -sf ../lib/$(NAME)/$$program "$$root/bin/$(NAME)-$$(echo $$program | tr _ -)"; done; \
+	for program in $(TO_BIN); do \
+	  install -D -m 755 $(OUT)/$$program "$$root/lib/stflow/$$program"; \
+	  ln -sf ../lib/stflow/$$program "$$root/bin/stflow-$$(echo $$program | tr _ -)"; done; \
 	for page in $(DOCS); do install -D -m 644 $$page "$$root/share/doc/stflow/$$page"; done
 	@echo "installed $(NAME) $(VERSION) in $(DESTDIR)$(PREFIX)"
 
 uninstall: ## remove what install put there
 	@$(CHECK_PREFIX); root="$(DESTDIR)$(PREFIX)"; \
-	rm -rf "$$root/include/stflow" "$$root/lib/cmake/stflow" "$$root/share/doc/stflow"; \
+	rm -rf "$$root/include/stflow" "$$root/lib/cmake/stflow" "$$root/share/doc/stflow" "$$root/lib/stflow"; \
 	for name in stflow stflow-double; do \
-	  rm -rf "$$root/lib/lib$$name.a" "$$root/lib/pkgconfig/$$name.pc" "$$root/lib/$$name"; \
-	  for program in $(PROGRAM_SRC:examples/%.cpp=%); do rm -f "$$root/bin/$$name-$$(echo $$program | tr _ -)"; done; done
+	  rm -f "$$root/lib/lib$$name.a" "$$root/lib/pkgconfig/$$name.pc"; done; \
+	for program in $(PROGRAM_SRC:examples/%.cpp=%); do rm -f "$$root/bin/stflow-$$(echo $$program | tr _ -)"; done
 
 clean: ## remove build/
 	rm -rf '$(BUILD)'

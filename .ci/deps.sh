@@ -7,7 +7,7 @@ set -u
 required="g++ pkg-config libopenblas-openmp-dev zlib1g-dev libstb-dev libcli11-dev"
 required+=" nlohmann-json3-dev doctest-dev"
 pictures="dataset-fashion-mnist gnuplot-nox graphviz"
-developer="clang clang-format clang-tidy libclang-rt-14-dev libomp-14-dev valgrind curl ca-certificates"
+developer="cmake clang clang-format clang-tidy libclang-rt-14-dev libomp-14-dev valgrind curl ca-certificates"
 cxx=${CXX:-g++}
 
 missing() {  # those of the named packages that are not installed

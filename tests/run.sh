@@ -166,6 +166,8 @@ case $1 in
       tests/kill_resume.sh "$2" 4 1 --limit 600 --epochs 3 --track-variance 5 $options
       result $? "kill -9, again and again: $options"
     done
+    ! command -v cmake >/dev/null ||
+      user_project "$cxx" 'FetchContent' -DSTFLOW_SOURCE="$PWD" -DCMAKE_BUILD_TYPE=Debug
     ;;
   tsan)
     # Memory that OpenMP's and BLAS's libraries touch is theirs; what threads do with it in between, archer says.
