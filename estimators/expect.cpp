@@ -32,7 +32,68 @@ bool ends_with(const Shape& shape, const Shape& end) {
   return shape.rank() >= end.rank() && std::equal(end.begin(), end.end(), shape.end() - end.rank());
 }
 
+std::string words(Support support) {
+  switch (support) {
+    case Support::bits:
+      return "bit";
+    case Support::one_hot:
+      return "one-hot";
+    case Support::counts:
+      break;
+  }
+  return "count";
+}
+
+std::string words(Trait trait) {
+  switch (trait) {
+    case Trait::states:
+      return "states to enumerate";
+    case Trait::relaxation:
+      return "a continuous relaxation";
+    case Trait::probabilities:
+      return "known probabilities";
+    case Trait::inverse:
+      return "an inverse distribution function";
+    case Trait::measure_valued:
+      break;
+  }
+  return "a measure-valued derivative";
+}
+
+std::string words(const std::string& name) { return name; }
+
+/// "a", "a and b", "a, b and c"
+template <typename T>
+std::string listed(const std::vector<T>& all, const std::string& last) {
+  std::string text;
+  for (size_t i = 0; i < all.size(); ++i) {
+    text += (i == 0 ? "" : i + 1 == all.size() ? last : ", ") + words(all[i]);
+  }
+  return text;
+}
+
+template <typename T>
+bool lists(const std::vector<T>& all, const T& one) {
+  return all.empty() || std::count(all.begin(), all.end(), one) > 0;
+}
+
+void check_takes(const Takes& takes, const std::string& rule, const Distribution& q) {
+  const std::string refusal = takes.refusal(rule, q);
+  CHECK_ARG(refusal.empty(), refusal);
+}
+
 }  // namespace
+
+std::string Takes::refusal(const std::string& rule, const Distribution& q) const {
+  const bool has = traits.empty() || std::any_of(traits.begin(), traits.end(),
+                                                 [&](Trait trait) { return q.has(trait); });
+  if (lists(names, q.name()) && lists(supports, q.support()) && has) return "";
+  std::string fits = !names.empty()      ? listed(names, " and ") + " layers"
+                     : !supports.empty() ? listed(supports, " and ") + " layers"
+                                         : "layers";
+  if (!traits.empty()) fits += " with " + listed(traits, " or ");
+  return "rule '" + rule + "' fits " + fits + " only, this one is " + q.name() + why;
+}
 
 Var expect(const Distribution& q, const Rule& rule, const Scope& scope, const Cost& cost,
            const Var& context) {
@@ -40,7 +101,7 @@ Var expect(const Distribution& q, const Rule& rule, const Scope& scope, const Co
             cost ? "rule '" + rule.name + "' has no function" : "the cost is an empty function");
   const Cost checked = [&](const Var& z, const Scope& inner) {
     CHECK_ARG(z.defined() && ends_with(z.shape(), q.param().shape()), "[expect] samples of a ",
-              q.law(), " layer with a parameter ", q.param().shape(),
+              q.name(), " layer with a parameter ", q.param().shape(),
               " must end with its axes; rule '", rule.name, "' took ", shape_of(z));
     const Var f = cost(z, inner);
     CHECK_ARG(f.defined(), "[expect] the cost must give one number for each example, shape ",
@@ -62,6 +123,7 @@ Var expect(const Distribution& q, const Rule& rule, const Scope& scope, const Co
   if (scope.pass == Pass::relaxed) return checked(q.relaxed(scope.temperature, scope.rng), scope);
   const bool applies = grad_enabled() || rule.enumerates || (rule.relaxes && scope.difference);
   if (!applies) return checked(q.sample(scope.rng), scope);
+  check_takes(rule.takes, rule.name, q);
   const Var value = rule.apply(q, scope, checked, context);
   const Shape examples = q.param().shape().without(-1);
   CHECK_ARG(value.defined() && value.shape() == examples, "[expect] rule '", rule.name,
@@ -85,6 +147,7 @@ Var draw(const Distribution& q, const LocalRule& rule, const Scope& scope,
     case Pass::sample:
       break;
   }
+  check_takes(rule.takes, rule.name, q);
   const Var z = rule.draw(q, scope, row_weight);
   CHECK_ARG(z.defined() && z.shape() == q.param().shape(), "[draw] rule '", rule.name,
             "' must draw a sample of the parameter's shape ", q.param().shape(), "; it gave ",
@@ -94,7 +157,7 @@ Var draw(const Distribution& q, const LocalRule& rule, const Scope& scope,
 
 Var sample_node(const Distribution& q, const std::string& rule, const Tensor& z, const Var& input,
                 const Backward& backward) {
-  const std::string label = q.law() + "[" + rule + "]";
+  const std::string label = q.name() + "[" + rule + "]";
   CHECK_ARG(backward, "[sample_node] rule '", rule, "' has no backward function");
   return make_node(label, z, {input}, [label, backward](const Var& out, const Var& up) {
     const Vars found = backward(out, up);
@@ -116,7 +179,7 @@ Rule from_local(const LocalRule& rule, int64_t samples) {
     if (z.requires_grad()) require_path(rule.name, f, z);
     return samples == 1 ? f : sum(f, {0}) / static_cast<double>(samples);
   };
-  return {.name = rule.name, .apply = apply, .relaxes = rule.relaxes};
+  return {.name = rule.name, .apply = apply, .relaxes = rule.relaxes, .takes = rule.takes};
 }
 
 Var attach(const Var& param, const Tensor& ghat) {

@@ -47,6 +47,18 @@ struct Scope {
 /// connects with z; one that is constant on purpose adds 0 * sum(z, {-1}).
 using Cost = std::function<Var(const Var& z, const Scope& scope)>;
 
+/// Which distributions a rule takes: those that fit every line. `expect` and `draw` refuse the
+/// others by name before the rule sees them.
+struct Takes {
+  std::vector<std::string> names = {};  // one of these, where a formula is that of its parameter
+  std::vector<Support> supports = {};   // one of these
+  std::vector<Trait> traits = {};       // has one of these
+  std::string why = {};                 // ends the message
+
+  /// What is wrong with q under this rule; empty when the rule takes it.
+  std::string refusal(const std::string& rule, const Distribution& q) const;
+};
+
 /// How one stochastic layer gets its gradient. rules.h makes them; each layer wants its own object
 /// when the rule has parameters.
 struct Rule {
@@ -63,6 +75,7 @@ struct Rule {
   bool enumerates = false;
   /// The value is the cost at a relaxed sample, not at a hard one: see Scope::difference.
   bool relaxes = false;
+  Takes takes = {};  // every distribution
 };
 
 /// E_{z ~ q}[cost(z)] for each example, [...,B]. Under NoGradGuard it is the cost of one hard
@@ -77,7 +90,8 @@ struct LocalRule {
   std::string name;
   std::function<Var(const Distribution&, const Scope&, const std::shared_ptr<Tensor>& row_weight)>
       draw;
-  bool relaxes = false;  // as in Rule
+  bool relaxes = false;  // these two as in Rule
+  Takes takes = {};
 };
 
 /// The same with one draw by a local rule.
@@ -87,7 +101,7 @@ Var expect(const Distribution& q, const LocalRule& rule, const Scope& scope, con
 Var draw(const Distribution& q, const LocalRule& rule, const Scope& scope,
          const std::shared_ptr<Tensor>& row_weight = nullptr);
 
-/// A sample as a node of the graph, labelled law[rule], whose gradient with respect to `input` is
+/// A sample as a node of the graph, labelled distribution[rule], whose gradient with respect to `input` is
 /// backward(out, upstream). Differentiating it a second time throws: an estimate of a gradient has
 /// no meaningful derivative.
 Var sample_node(const Distribution& q, const std::string& rule, const Tensor& z, const Var& input,

@@ -2,71 +2,87 @@
 
 #include <algorithm>
 
+#include "stflow/estimators/distributions/bernoulli.h"
+#include "stflow/estimators/distributions/categorical.h"
+#include "stflow/estimators/distributions/poisson.h"
 #include "stflow/estimators/rules/control_variate.h"
 
 namespace stflow {
 
 const std::vector<RuleInfo>& rule_registry() {
   using Options = const RuleOptions&;
-  static const std::vector<std::string> all{"bernoulli", "categorical", "poisson"};
-  static const std::vector<std::string> bits{"bernoulli"}, counts{"poisson"};
-  static const std::vector<std::string> choices{"bernoulli", "categorical"};
   const auto local = [](const LocalRule& rule, Options o) {
     return from_local(rule, o.samples > 0 ? o.samples : 1);
   };
   static const std::vector<RuleInfo> rules{
-      // name, unbiased, local, laws, factory
-      {"st", false, true, all, [=](Options o) { return local(st(o.st), o); }, true},
-      {"mmd", false, true, all, [=](Options o) { return local(mmd(o.mmd), o); }},
-      {"reinmax", false, true, choices, [=](Options o) { return local(reinmax(), o); }},
-      {"fini2", false, true, counts, [=](Options o) { return local(fini2(), o); }},
-      {"gumbel-softmax", false, true, choices,
+      // name, unbiased, local, factory
+      {"st", false, true, [=](Options o) { return local(st(o.st), o); }},
+      {"mmd", false, true, [=](Options o) { return local(mmd(o.mmd), o); }},
+      {"reinmax", false, true, [=](Options o) { return local(reinmax(), o); }},
+      {"fini2", false, true, [=](Options o) { return local(fini2(), o); }},
+      {"gumbel-softmax", false, true,
        [=](Options o) { return local(gumbel_softmax(o.temperature), o); }},
-      {"st-gumbel-softmax", false, true, choices,
+      {"st-gumbel-softmax", false, true,
        [=](Options o) { return local(st_gumbel_softmax(o.temperature), o); }},
-      {"gumbel-rao", false, true, choices,
-       [=](Options o) { return local(gumbel_rao(o.temperature), o); }},
-      {"none", false, true, all, [=](Options o) { return local(none(), o); }, true},
-      {"exact", true, false, all, [](Options) { return exact(); }, true},
-      {"reinforce", true, false, all, [](Options) { return reinforce(); }, true},
-      {"reinforce-mean", true, false, all, [](Options) { return reinforce_mean(); }, true},
-      {"reinforce-net", true, false, all,
+      {"gumbel-rao", false, true, [=](Options o) { return local(gumbel_rao(o.temperature), o); }},
+      {"none", false, true, [=](Options o) { return local(none(), o); }},
+      {"exact", true, false, [](Options) { return exact(); }},
+      {"reinforce", true, false, [](Options) { return reinforce(); }},
+      {"reinforce-mean", true, false, [](Options) { return reinforce_mean(); }},
+      {"reinforce-net", true, false,
        [](Options o) {
          CHECK_ARG(o.inputs > 0, "rule 'reinforce-net' needs the number of inputs of its baseline");
          return reinforce_net(control_network(o.inputs, o.seed));
-       },
-       true},
-      {"leave-one-out", true, false, all,
-       [](Options o) { return o.samples > 0 ? leave_one_out(o.samples) : leave_one_out(); }, true},
-      {"muprop", true, false, all, [](Options) { return muprop(); }, true},
-      {"arm", true, false, bits, [](Options) { return arm(); }},
-      {"disarm", true, false, bits, [](Options) { return disarm(); }},
-      {"rebar", true, false, all,
+       }},
+      {"leave-one-out", true, false,
+       [](Options o) { return o.samples > 0 ? leave_one_out(o.samples) : leave_one_out(); }},
+      {"muprop", true, false, [](Options) { return muprop(); }},
+      {"arm", true, false, [](Options) { return arm(); }},
+      {"disarm", true, false, [](Options) { return disarm(); }},
+      {"rebar", true, false,
        [](Options o) {
          return rebar({.temperature = o.temperature, .tune = o.tune, .tune_every = o.tune_every});
-       },
-       true},
-      {"relax", true, false, all,
+       }},
+      {"relax", true, false,
        [](Options o) {
          CHECK_ARG(o.latents > 0, "rule 'relax' needs the number of latents for its network");
          return relax(control_network(o.latents, o.seed), {.temperature = o.temperature});
-       },
-       true},
-      {"measure-valued", true, false, counts, [](Options) { return measure_valued(); }},
+       }},
+      {"measure-valued", true, false, [](Options) { return measure_valued(); }},
   };
   return rules;
 }
 
-bool RuleInfo::fits(const std::string& law) const {
-  return any_law || std::count(laws.begin(), laws.end(), law) > 0;
+std::string RuleInfo::refusal(const Distribution& q) const {
+  return make({.inputs = 1, .latents = 1}).takes.refusal(name, q);
 }
 
-std::vector<std::string> rule_names(const std::string& law) {
+const std::vector<DistributionInfo>& distribution_registry() {
+  const auto row = [](real a, real b) { return Tensor::from({a, b}, {1, 2}); };
+  static const std::vector<DistributionInfo> distributions{
+      {"bernoulli", row(real(.4), -1), [](const Var& a) { return std::make_unique<Bernoulli>(a); }},
+      {"categorical", concat(std::vector{row(real(.4), -1), row(1, real(.2)), row(-1, 0)}, 1),
+       [](const Var& a) { return std::make_unique<Categorical>(a, 3); }},
+      {"poisson", row(real(.7), 3), [](const Var& a) { return std::make_unique<Poisson>(a); }},
+  };
+  return distributions;
+}
+
+std::vector<std::string> rule_names(const Distribution& q) {
   std::vector<std::string> names;
   for (const RuleInfo& rule : rule_registry()) {
-    if (rule.fits(law)) names.push_back(rule.name);
+    if (rule.refusal(q).empty()) names.push_back(rule.name);
   }
   return names;
+}
+
+std::vector<std::string> rule_names(const std::string& distribution) {
+  std::string known;
+  for (const DistributionInfo& info : distribution_registry()) {
+    if (info.name == distribution) return rule_names(*info.make(info.example));
+    known += (known.empty() ? "" : ", ") + info.name;
+  }
+  throw std::invalid_argument("distribution '" + distribution + "' is not one of " + known);
 }
 
 const RuleInfo& rule_info(const std::string& name) {

@@ -24,21 +24,27 @@ struct RuleOptions {
 struct RuleInfo {
   std::string name;
   bool unbiased;
-  bool local;                     // needs only the sample and the gradient of the cost at it
-  std::vector<std::string> laws;  // that it fits
+  bool local;  // needs only the sample and the gradient of the cost at it
   std::function<Rule(const RuleOptions&)> make;
-  /// Fits laws of one's own too, if they have what the rule calls: states (exact), a relaxation
-  /// (rebar, relax), a differentiable mean (st, muprop).
-  bool any_law = false;
 
-  bool fits(const std::string& law) const;
+  /// What the rule with default options says to q: empty when it takes it.
+  std::string refusal(const Distribution& q) const;
 };
 
 const std::vector<RuleInfo>& rule_registry();
 
-/// Names of the rules that fit a law, in the registry's order; for a law that is not stflow's,
-/// those with any_law.
-std::vector<std::string> rule_names(const std::string& law);
+/// stflow's distributions, so that tests and lists can loop over them.
+struct DistributionInfo {
+  std::string name;
+  Tensor example;  // a parameter, [1,D]
+  std::function<std::unique_ptr<Distribution>(const Var& param)> make;
+};
+
+const std::vector<DistributionInfo>& distribution_registry();
+
+/// Names of the rules that take q, or stflow's distribution of that name, in the registry's order.
+std::vector<std::string> rule_names(const Distribution& q);
+std::vector<std::string> rule_names(const std::string& distribution);
 
 /// Both throw when there is no rule of that name, listing those there are.
 const RuleInfo& rule_info(const std::string& name);

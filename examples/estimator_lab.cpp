@@ -70,7 +70,7 @@ void run_lab(int argc, char** argv) {
   set_num_threads(1);  // or the times of such small work would be those of waking threads
 
   const Problem& chosen = problem(name);
-  const std::vector<std::string> rules = name_list("--rule", rule, rule_names(chosen.law));
+  const std::vector<std::string> rules = name_list("--rule", rule, rule_names(chosen));
   const std::string directory = make_run_directory(out, options.program());
   std::vector<Record> rows;
   Scatter picture{"relative bias (an unbiased rule: its sampling error)", "trace variance", {}};

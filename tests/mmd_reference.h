@@ -202,7 +202,7 @@ inline Enumerated enumerate_counts(double rate) {
 /// All states of a Bernoulli or Categorical layer.
 inline Enumerated enumerate_states(const Distribution& q) {
   const Tensor states = q.states(), weight = per_row(exp(q.log_prob(Var(states)).value()));
-  if (q.law() == "bernoulli") {
+  if (q.name() == "bernoulli") {
     return {{noise_for_states(dynamic_cast<const Bernoulli&>(q))}, states, weight};
   }
   const Tensor gumbel_noise =

@@ -44,10 +44,10 @@ Tensor expectation(const Distribution& q, const Tensor& g) {
 }
 
 Var kl_of(const Distribution& q, const Distribution& p) {
-  if (q.law() == "bernoulli") {
+  if (q.name() == "bernoulli") {
     return kl(dynamic_cast<const Bernoulli&>(q), dynamic_cast<const Bernoulli&>(p));
   }
-  if (q.law() == "poisson") {
+  if (q.name() == "poisson") {
     return kl(dynamic_cast<const Poisson&>(q), dynamic_cast<const Poisson&>(p));
   }
   return kl(dynamic_cast<const Categorical&>(q), dynamic_cast<const Categorical&>(p));

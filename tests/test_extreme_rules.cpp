@@ -158,10 +158,7 @@ TEST_CASE("rules: finite and unbiased at poisson rates from 1e-4 to 3000") {
 
 TEST_CASE("diagnose: calls no unbiased rule biased at large poisson rates") {
   for (const real rate : {real(300), real(3000)}) {
-    const Problem counts{"counts",
-                         "poisson",
-                         {1},
-                         Tensor::full({1, 1}, rate),
+    const Problem counts{"counts", Tensor::full({1, 1}, rate),
                          [](const Var& param, const Scope& scope, const Layer& expectation) {
                            return expectation(
                                Poisson(param), scope,

@@ -110,7 +110,7 @@ TEST_CASE("poisson: samples have the law's mean, variance and probabilities at a
 TEST_CASE("poisson_table: equals the formula and adds up to one") {
   for (const double rate : kRates) {
     CAPTURE(rate);
-    const PoissonTable table = poisson_table(rate);
+    const CountTable table = poisson_table(rate);
     double total = 0;
     for (size_t i = 0; i < table.pmf.size(); ++i) {
       const double expected = poisson_pmf(rate, table.first + static_cast<int64_t>(i));

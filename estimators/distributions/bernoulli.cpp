@@ -96,7 +96,18 @@ Var Bernoulli::entropy() const {
   return sum(make_node("entropy", map(each, logits().value()), {logits()}, backward), {-1});
 }
 
-Tensor Bernoulli::states() const { return all_states(2, param().dim(-1), law()); }
+Var Bernoulli::variance() const {
+  const Var p = probs();
+  return p * (1 - p);
+}
+
+Var Bernoulli::second_order(const Var& z, const Var& up, double temperature) const {
+  const auto jacobian_product = [](const Var& q, const Var& v) { return q * (1 - q) * v; };
+  const Bernoulli here = detach();
+  return trapezoid(here.probs(), sigmoid(here.logits() / temperature), z, up, jacobian_product);
+}
+
+Tensor Bernoulli::states() const { return all_states(2, param().dim(-1), name()); }
 
 Var Bernoulli::perturbed(const Tensor& u) const {
   return logits() - Var(map([](real u_i) { return logit(u_i); }, u));
@@ -126,13 +137,6 @@ Var Bernoulli::soften(const Var& perturbed, const Var& temperature) const {
                          to_perturbed,
                          out.wants(1) ? -mul_to(to_perturbed, replace_inf(z, 0), {}) / t_i : Var()};
                    });
-}
-
-const Bernoulli& require_bernoulli(const Distribution& q, const std::string& rule) {
-  const auto* bernoulli = dynamic_cast<const Bernoulli*>(&q);
-  CHECK_ARG(bernoulli != nullptr, "rule '", rule, "' fits bernoulli layers only, this one is ",
-            q.law());
-  return *bernoulli;
 }
 
 Var kl(const Bernoulli& q, const Bernoulli& p) {

@@ -112,6 +112,19 @@ Tensor Categorical::score(const Tensor& z) const { return sub(z, mean().value())
 
 Var Categorical::mean() const { return join(softmax(split(logits()))); }
 
+Var Categorical::variance() const {
+  const Var pi = mean();
+  return pi * (1 - pi);
+}
+
+Var Categorical::second_order(const Var& z, const Var& up, double temperature) const {
+  const auto jacobian_product = [](const Var& q, const Var& v) {
+    return q * (v - sum(q * v, {-1}, true));
+  };
+  const Var a = logits().detach(), pi_t = softmax(split(a / temperature));
+  return join(trapezoid(softmax(split(a)), pi_t, split(z), split(up), jacobian_product));
+}
+
 Var Categorical::entropy() const {
   return sum(make_node("entropy", unit_entropy(split(logits()).value()), {split(logits())},
                        [](const Var& out, const Var& up) {
@@ -124,7 +137,7 @@ Var Categorical::entropy() const {
 }
 
 Tensor Categorical::states() const {
-  const Tensor choices = all_states(categories_, units(), law());
+  const Tensor choices = all_states(categories_, units(), name());
   return one_hot(choices, categories_).reshape({choices.dim(0), param().dim(-1)});
 }
 

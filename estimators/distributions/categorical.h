@@ -16,19 +16,25 @@ class Categorical : public Distribution {
   Categorical(const Var& logits, int64_t categories);
 
   const Var& logits() const { return param(); }
-  int64_t categories() const { return categories_; }
+  int64_t categories() const override { return categories_; }
   int64_t units() const { return param().dim(-1) / categories_; }
   Var probs() const { return mean(); }
   Categorical detach() const { return {logits().detach(), categories_}; }
 
-  std::string law() const override { return "categorical"; }
+  std::string name() const override { return "categorical"; }
+  Support support() const override { return Support::one_hot; }
+  bool has(Trait trait) const override {
+    return trait == Trait::relaxation || Distribution::has(trait);
+  }
   std::unique_ptr<Distribution> with_param(const Var& logits) const override;
   Tensor sample(Rng& rng) const override;
   Var log_prob(const Var& z) const override;
   Tensor score(const Tensor& z) const override;  // z - pi
   Var mean() const override;                     // pi = softmax of each unit's logits
+  Var variance() const override;                 // pi (1 - pi)
   Var entropy() const override;
   Tensor states() const override;
+  Var second_order(const Var& z, const Var& up, double temperature) const override;  // ReinMax
 
   /// log pi + Gumbel noise: the sample is the largest of each unit.
   Var perturbed(const Tensor& u) const override;

@@ -1,5 +1,5 @@
-// checks.h - what every rule refuses, in the same words: laws it was not made for, options out
-// of range, costs without a gradient. For estimators/*.cpp and rules of your own.
+// checks.h - what every rule refuses, in the same words: options out of range, costs without a
+// gradient. For estimators/*.cpp and rules of your own.
 #pragma once
 
 #include "stflow/estimators/distributions/distribution.h"
@@ -10,15 +10,6 @@ namespace stflow {
 inline constexpr int64_t kMostSamples = 1 << 20;
 /// Temperatures of relaxations: beyond, 1 / T^3 (which tuning takes) leaves the range of float.
 inline constexpr double kLeastTemperature = 1e-10, kLargestTemperature = 1e10;
-
-/// Throws, naming the rule and what it fits, unless q is one of the classes. `why` ends the
-/// message.
-template <typename... Laws>
-void require_law(const Distribution& q, const std::string& rule, const std::string& fits,
-                 const std::string& why = "") {
-  CHECK_ARG((dynamic_cast<const Laws*>(&q) || ...), "rule '", rule, "' fits ", fits,
-            " layers only, this one is ", q.law(), why);
-}
 
 /// Throws unless low <= value <= high, which NaN never is.
 void require_option(const std::string& rule, const std::string& option, double value, double low,

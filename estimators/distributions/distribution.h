@@ -8,21 +8,51 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "stflow/autodiff/ops.h"
 #include "stflow/tensor/rng.h"
 
 namespace stflow {
 
+/// What a unit's sample can be.
+enum class Support {
+  bits,     // 0 or 1
+  one_hot,  // one 1 among zeros
+  counts,   // 0, 1, 2, ..., each unit with a parameter of its own
+};
+
+/// What a distribution may have beyond a sample, a score and moments, for the rules that need it.
+enum class Trait {
+  states,          // states()
+  relaxation,      // perturbed(), perturbed_given(), harden(), soften()
+  probabilities,   // of each value of a unit: the mean of bits and one-hot units, table() of counts
+  inverse,         // inverse_given()
+  measure_valued,  // measure_valued()
+};
+
+/// The counts first, first + 1, ... of one unit and their probabilities.
+struct CountTable {
+  int64_t first = 0;
+  std::vector<double> pmf;
+};
+
 class Distribution {
  public:
   virtual ~Distribution() = default;
 
-  /// "bernoulli", "categorical", "poisson".
-  virtual std::string law() const = 0;
+  // What it is: by these a rule knows whether it can take it.
+
+  virtual std::string name() const = 0;  // "bernoulli", "categorical", "poisson", ...
+  virtual Support support() const = 0;
+  /// How many numbers of the last axis make a unit: one-hot units have several.
+  virtual int64_t categories() const { return 1; }
+  /// By default: it has states, and what follows from them.
+  virtual bool has(Trait trait) const;
+
   /// Logits or rate, [...,D].
   const Var& param() const { return param_; }
-  /// The same law with another parameter (detached, repeated for several samples, ...).
+  /// The same distribution with another parameter (detached, repeated for several samples, ...).
   virtual std::unique_ptr<Distribution> with_param(const Var& param) const = 0;
 
   /// One draw for each unit: [...,D], of the parameter's shape.
@@ -32,13 +62,38 @@ class Distribution {
   virtual Var log_prob(const Var& z) const = 0;
   /// d log_prob / d param at z, [...,D]: the score function.
   virtual Tensor score(const Tensor& z) const = 0;
-  virtual Var mean() const = 0;     // [...,D]
-  virtual Var entropy() const = 0;  // summed over units, nats: [...]
+  virtual Var mean() const = 0;      // [...,D]
+  virtual Var variance() const = 0;  // of each number, [...,D]
+  virtual Var entropy() const = 0;   // summed over units, nats: [...]
 
   /// Every joint state of the D units, [M,D]. Throws above 2^16 states.
   virtual Tensor states() const = 0;
+
+  // What rules ask for where distributions differ.
+
+  /// Straight-through to second order (reinmax.cpp): the gradient in the parameter, from the sample
+  /// z and the gradient `up` of the cost at it. `temperature` is that of ReinMax's pi_t.
+  virtual Var second_order(const Var& z, const Var& up, double temperature = 1) const;
+  /// Counts: one unit's table at this value of the parameter, and the derivatives of the
+  /// probabilities of first, first + 1, ... in it; there may be more of these. From states(),
+  /// log_prob() and score() where a class has nothing better.
+  virtual CountTable table(double param) const;
+  virtual std::vector<double> table_slopes(const CountTable& table, double param) const;
+  /// Counts: u = F(z - 1) + v P(z), for v in (0,1) a uniform that inverts to z, and its derivative
+  /// in the parameter, [...,D] both.
+  struct Inverse {
+    Tensor u, slope;
+  };
+  virtual Inverse inverse_given(const Tensor& z, const Tensor& v) const;
+  /// Another value for each unit and its weight, such that for a sample z, unit by unit,
+  /// d/d(param) E f(z) = E[weight (f(other) - f(z))]. [...,D] both
+  struct Difference {
+    Tensor other, weight;
+  };
+  virtual Difference measure_valued(const Tensor& z, Rng& rng) const;
+
   // Relaxation. A sample can be written as harden(perturbed): the parameter, moved by noise, and
-  // cut. In place of the cut, soften() gives a continuous stand-in. Laws without one throw.
+  // cut. In place of the cut, soften() gives a continuous stand-in. Without Trait::relaxation they throw.
 
   /// Uniforms for one perturbation.
   virtual Tensor noise(Rng& rng) const { return rng.uniform(param_.shape()); }
@@ -62,6 +117,12 @@ class Distribution {
   Var param_;
 };
 
+/// ReinMax's 2 J((pi_t + z)/2) v - 1/2 J(pi) v, where product(q, v) = J(q) v = dmean/d(logits) v.
+template <typename Product>
+Var trapezoid(const Var& pi, const Var& pi_t, const Var& z, const Var& v, Product product) {
+  return 2 * product((pi_t + z) / 2, v) - 0.5 * product(pi, v);
+}
+
 /// [...] -> [...,1], so that one number a row meets D numbers a row.
 Var per_row(const Var& x);
 Tensor per_row(const Tensor& x);
@@ -70,7 +131,7 @@ Tensor per_row(const Tensor& x);
 std::unique_ptr<Distribution> repeated(const Distribution& q, int64_t samples);
 
 /// The grid of all combinations: each of `units` columns runs through `values`, the last one
-/// fastest. [values^units, units]; throws above 2^16 rows, naming the law.
-Tensor all_states(int64_t values, int64_t units, const std::string& law);
+/// fastest. [values^units, units]; throws above 2^16 rows, naming the distribution.
+Tensor all_states(int64_t values, int64_t units, const std::string& name);
 
 }  // namespace stflow

@@ -1,7 +1,6 @@
 #include "stflow/estimators/distributions/poisson.h"
 
 #include <cmath>
-#include <numeric>
 
 #include "stflow/tensor/kernels/map.h"
 #include "stflow/tensor/special.h"
@@ -9,7 +8,6 @@
 namespace stflow {
 namespace {
 
-constexpr int64_t kGrain = 1024;    // a draw or a sum costs about 100 elementwise steps
 constexpr real kLargestRate = 1e6;  // float holds counts exactly up to 2^24
 
 /// How many counts, from 0 on, enumeration considers for all of the rates; there may be none.
@@ -19,52 +17,23 @@ int64_t count_of_counts(const Tensor& rate) {
 
 }  // namespace
 
-PoissonTable poisson_table(double rate) {
-  constexpr double kNegligible = 1e-18, kLargest = 1e9;  // half a million counts
+CountTable poisson_table(double rate) {
+  constexpr double kLargest = 1e9;  // half a million counts
   CHECK_ARG(rate >= 0 && rate <= kLargest, "[poisson_table] rate ", rate, " is not between 0 and ",
             kLargest);
-  const auto mode = static_cast<int64_t>(rate);
-  std::vector<double> below;  // at mode-1, mode-2, ..., relative to the mode
-  double p = 1;
-  for (int64_t k = mode; k > 0 && p > kNegligible; --k) {
-    p *= static_cast<double>(k) / rate;
-    below.push_back(p);
-  }
-  PoissonTable table{mode - static_cast<int64_t>(below.size()), {below.rbegin(), below.rend()}};
-  p = 1;
-  for (int64_t k = mode; p > kNegligible; p *= rate / static_cast<double>(++k)) {
-    table.pmf.push_back(p);
-  }
-  const double total = std::accumulate(table.pmf.begin(), table.pmf.end(), 0.0);
-  for (double& probability : table.pmf) probability /= total;
-  return table;
+  return count_table(
+      static_cast<int64_t>(rate), [rate](double k) { return k / rate; },
+      [rate](double k) { return rate / (k + 1); });
 }
-
-namespace {
-
-/// Smallest count at which the distribution function reaches u.
-int64_t quantile(const PoissonTable& table, double u) {
-  const auto& pmf = table.pmf;
-  size_t i = 0;
-  if (u <= 0.5) {
-    for (double below = pmf[0]; below < u && i + 1 < pmf.size();) below += pmf[++i];
-  } else {  // from above, where 1 - u has digits that a sum of nearly 1 has not
-    i = pmf.size() - 1;
-    for (double above = pmf[i]; above <= 1 - u && i > 0;) above += pmf[--i];
-  }
-  return table.first + static_cast<int64_t>(i);
-}
-
-}  // namespace
 
 int64_t poisson_quantile(double rate, double u) { return quantile(poisson_table(rate), u); }
 
 Tensor poisson_cdf_between(const Tensor& rate, const Tensor& z, const Tensor& v) {
   Tensor u(z.shape());
   real* out = u.data();
-  parallel_for(z.numel(), kGrain, [&](int64_t begin, int64_t end) {
+  parallel_for(z.numel(), kCountGrain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const PoissonTable table = poisson_table(rate[i]);
+      const CountTable table = poisson_table(rate[i]);
       double below = 0, at = 0;
       for (size_t k = 0; k < table.pmf.size() && table.first + static_cast<int64_t>(k) <= z[i];
            ++k) {
@@ -84,7 +53,7 @@ int64_t poisson_support(double rate) {
   return static_cast<int64_t>(largest);
 }
 
-Poisson::Poisson(const Var& rate) : Distribution(rate) {
+Poisson::Poisson(const Var& rate) : Counts(rate) {
   for (int64_t i = 0; i < rate.value().numel(); ++i) {
     const real lambda = rate.value()[i];
     CHECK_ARG(lambda > 0 && lambda <= kLargestRate, "[Poisson] rate ", lambda, " at position ", i,
@@ -96,55 +65,57 @@ std::unique_ptr<Distribution> Poisson::with_param(const Var& rate) const {
   return std::make_unique<Poisson>(rate);
 }
 
-Tensor Poisson::sample(Rng& rng) const {
-  const Tensor lambda = rate().value();
-  const Tensor leading = rng.uniform(lambda.shape()), trailing = rng.uniform(lambda.shape());
-  Tensor z(lambda.shape());
-  real* out = z.data();
-  parallel_for(z.numel(), kGrain, [&](int64_t begin, int64_t end) {
-    PoissonTable table;
-    for (int64_t i = begin; i < end; ++i) {
-      // Many examples often have one rate.
-      if (i == begin || lambda[i] != lambda[i - 1]) table = poisson_table(lambda[i]);
-      // Uniforms are centres of cells of width 2^-23; the second one chooses a place within the
-      // cell.
-      const double u = leading[i] + (trailing[i] - 0.5) * 0x1p-23;
-      out[i] = static_cast<real>(quantile(table, u));
-    }
-  });
-  return z;
+bool Poisson::has(Trait trait) const {
+  return trait == Trait::relaxation || trait == Trait::measure_valued || Counts::has(trait);
 }
 
 Tensor Poisson::score(const Tensor& z) const { return div(sub(z, rate().value()), rate().value()); }
+
+Var Poisson::second_order(const Var& z, const Var& up, double) const {
+  return 0.5 * (1 + z / rate().detach()) * up;
+}
+
+CountTable Poisson::table(double rate) const { return poisson_table(rate); }
+
+std::vector<double> Poisson::table_slopes(const CountTable& table, double) const {
+  std::vector<double> slopes;
+  double before = 0;
+  for (const double p : table.pmf) {
+    slopes.push_back(before - p);
+    before = p;
+  }
+  slopes.push_back(before);
+  return slopes;
+}
+
+// dF(k)/d lambda = -pmf(k)
+Distribution::Inverse Poisson::inverse_given(const Tensor& z, const Tensor& v) const {
+  const Var lambda(rate().value()), k(z);
+  const Var at = exp(poisson_log_pmf(lambda, k));  // pmf(z)
+  const Var below = at * k / lambda;               // pmf(z - 1)
+  const Var slope = -(below * (1 - Var(v)) + at * Var(v));
+  return {poisson_cdf_between(rate().value(), z, v), slope.value()};
+}
+
+// d/d lambda of Poisson(lambda) is the difference of two distributions: one more event, minus as it
+// is.
+Distribution::Difference Poisson::measure_valued(const Tensor& z, Rng&) const {
+  return {add(z, Tensor::scalar(1)), Tensor::ones(z.shape())};
+}
 
 namespace {
 
 /// f(rate, its table) for each rate.
 template <typename Function>
 Tensor for_each_rate(const Tensor& rate, Function f) {
-  Tensor result(rate.shape());
-  real* out = result.data();
-  parallel_for(rate.numel(), kGrain, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      out[i] = static_cast<real>(f(double{rate[i]}, poisson_table(rate[i])));
-    }
-  });
-  return result;
-}
-
-/// E g(z)
-template <typename Function>
-double mean_over(const PoissonTable& table, Function g) {
-  double total = 0, z = static_cast<double>(table.first);
-  for (const double p : table.pmf) total += p * g(z++);
-  return total;
+  return for_each_table(rate, poisson_table, f);
 }
 
 // d entropy / d lambda = E log((z+1) / lambda), about 1/(2 lambda): the difference of E log(z+1)
 // and log lambda has no digits left in float. Its own derivative is E log(1 + 1/(z+1)) - 1/lambda,
 // less E 1/(z+1) = (1 - e^-lambda) / lambda on both sides of the minus.
 Var entropy_slope(const Var& rate) {
-  const auto slope = [](double lambda, const PoissonTable& table) {
+  const auto slope = [](double lambda, const CountTable& table) {
     return mean_over(table, [=](double z) { return std::log1p((z + 1 - lambda) / lambda); });
   };
   return make_node("entropy_slope", for_each_rate(rate.value(), slope), {rate},
@@ -159,7 +130,7 @@ Var entropy_slope(const Var& rate) {
 
 Var Poisson::entropy() const {
   // For small rates the table ends too early to know -E log pmf(z).
-  const auto each = [](double lambda, const PoissonTable& table) {
+  const auto each = [](double lambda, const CountTable& table) {
     if (lambda < 1) {
       const auto log_factorial = [](double z) { return polygamma(-1, z + 1); };
       return lambda - lambda * std::log(lambda) + mean_over(table, log_factorial);
@@ -176,7 +147,7 @@ Var Poisson::entropy() const {
 }
 
 Tensor Poisson::states() const {
-  return all_states(count_of_counts(rate().value()), param().dim(-1), law());
+  return all_states(count_of_counts(rate().value()), param().dim(-1), name());
 }
 
 namespace {
@@ -186,7 +157,7 @@ Var log_pmf_table(const Var& rate, int64_t counts) {
   std::vector<double> log_factorial;
   for (int64_t k = 0; k < counts; ++k) log_factorial.push_back(polygamma(-1, double(k) + 1));
   Tensor value(rate.shape().inserted(rate.rank(), counts));
-  parallel_for(rate.value().numel(), kGrain, [&](int64_t begin, int64_t end) {
+  parallel_for(rate.value().numel(), kCountGrain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const double lambda = rate.value()[i], log_rate = std::log(lambda);
       real* row = value.data() + i * counts;
@@ -214,8 +185,8 @@ Tensor Poisson::noise(Rng& rng) const { return rng.uniform(truncated().param().s
 Var Poisson::perturbed(const Tensor& u) const { return truncated().perturbed(u); }
 
 Var Poisson::perturbed_given(const Tensor& z, const Tensor& v) const {
-  const Categorical law = truncated();
-  return law.perturbed_given(one_hot(z, law.categories()).reshape(v.shape()), v);
+  const Categorical choice = truncated();
+  return choice.perturbed_given(one_hot(z, choice.categories()).reshape(v.shape()), v);
 }
 
 Tensor Poisson::harden(const Tensor& perturbed) const {
@@ -223,8 +194,9 @@ Tensor Poisson::harden(const Tensor& perturbed) const {
 }
 
 Var Poisson::soften(const Var& perturbed, const Var& temperature) const {
-  const Categorical law = truncated();
-  return sum(law.split(law.soften(perturbed, temperature)) * Var(arange(law.categories())), {-1});
+  const Categorical choice = truncated();
+  return sum(choice.split(choice.soften(perturbed, temperature)) * Var(arange(choice.categories())),
+             {-1});
 }
 
 namespace {
@@ -259,7 +231,7 @@ Var kl(const Poisson& q, const Poisson& p) {
 
 Var poisson_expectation(const Var& rate, const std::function<double(double)>& g) {
   CHECK_ARG(g, "[poisson_expectation] g is an empty function");
-  const auto expected = [&](double, const PoissonTable& table) { return mean_over(table, g); };
+  const auto expected = [&](double, const CountTable& table) { return mean_over(table, g); };
   return make_node("poisson_expectation", for_each_rate(rate.value(), expected), {rate},
                    [g](const Var& node, const Var& up) -> Vars {
                      const auto difference = [g](double z) { return g(z + 1) - g(z); };

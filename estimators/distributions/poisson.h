@@ -1,19 +1,17 @@
 // poisson.h - independent counts: P(z = k) = lambda^k e^-lambda / k!.
 //
-// A sample is the inverse of the distribution function at a uniform, computed in double outward
-// from the mode: e^-lambda underflows long before the rates do that people use. Expectations are
-// truncated sums, and their derivative is again an expectation: d/dlambda E g(z) = E[g(z+1) -
-// g(z)].
+// Expectations are truncated sums, and their derivative is again an expectation:
+//     d/dlambda E g(z) = E[g(z+1) - g(z)]
 #pragma once
 
 #include <functional>
-#include <vector>
 
 #include "stflow/estimators/distributions/categorical.h"
+#include "stflow/estimators/distributions/counts.h"
 
 namespace stflow {
 
-class Poisson : public Distribution {
+class Poisson : public Counts {
  public:
   /// Rates must be positive and at most a million.
   explicit Poisson(const Var& rate);
@@ -22,17 +20,23 @@ class Poisson : public Distribution {
   const Var& rate() const { return param(); }
   Poisson detach() const { return Poisson(rate().detach()); }
 
-  std::string law() const override { return "poisson"; }
+  std::string name() const override { return "poisson"; }
+  bool has(Trait trait) const override;
   std::unique_ptr<Distribution> with_param(const Var& rate) const override;
-  /// Takes two uniform tensors from `rng`: the first gives the leading bits, the second the
-  /// trailing ones.
-  Tensor sample(Rng& rng) const override;
   Var log_prob(const Var& z) const override { return sum(poisson_log_pmf(rate(), z), {-1}); }
   Tensor score(const Tensor& z) const override;  // (z - lambda) / lambda
   Var mean() const override { return rate(); }
+  Var variance() const override { return rate(); }
   Var entropy() const override;
   /// Counts 0..N of every unit, N from poisson_support of the largest rate.
   Tensor states() const override;
+
+  Var second_order(const Var& z, const Var& up, double) const override;  // 1/2 (1 + z/lambda) f'
+  CountTable table(double rate) const override;
+  /// pmf(k-1) - pmf(k), one more than the table has.
+  std::vector<double> table_slopes(const CountTable& table, double rate) const override;
+  Inverse inverse_given(const Tensor& z, const Tensor& v) const override;
+  Difference measure_valued(const Tensor& z, Rng& rng) const override;  // one more, weight 1
 
   // Relaxed as a one-hot choice among the counts 0..N: its softmax is the weight of each count.
   Tensor noise(Rng& rng) const override;
@@ -42,7 +46,7 @@ class Poisson : public Distribution {
   Var soften(const Var& perturbed, const Var& temperature) const override;
 
  private:
-  /// The counts 0..N as a categorical law of D units: [..., D (N+1)].
+  /// The counts 0..N as a Categorical of D units: [..., D (N+1)].
   Categorical truncated() const;
 };
 
@@ -51,11 +55,7 @@ Var kl(const Poisson& q, const Poisson& p);
 
 /// The probabilities of counts first, first + 1, ...: all of them that are not below 1e-18 of the
 /// largest. Throws unless the rate lies in [0, 1e9].
-struct PoissonTable {
-  int64_t first = 0;
-  std::vector<double> pmf;
-};
-PoissonTable poisson_table(double rate);
+CountTable poisson_table(double rate);
 
 /// Smallest k with P(z <= k) >= u.
 int64_t poisson_quantile(double rate, double u);

@@ -79,7 +79,7 @@ AtomLaw AtomLaw::bernoulli(double p) {
 AtomLaw AtomLaw::poisson(double lambda) {
   CHECK_ARG(lambda > 0 && std::isfinite(lambda), "[AtomLaw] a Poisson law needs a rate > 0, got ",
             lambda);
-  const PoissonTable table = poisson_table(lambda);
+  const CountTable table = poisson_table(lambda);
   std::vector<double> counts(table.pmf.size());
   std::iota(counts.begin(), counts.end(), static_cast<double>(table.first));
   return AtomLaw(counts, table.pmf);

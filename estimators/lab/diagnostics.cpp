@@ -14,6 +14,16 @@ namespace {
 
 constexpr int64_t kRowsAtOnce = 4096;
 
+Var loss_of(const Problem& problem, const Var& param, Rng& rng, const Layer& expectation) {
+  CHECK_ARG(problem.loss, "[estimates] problem '", problem.name, "' has no loss function");
+  const Var loss = problem.loss(param, Scope{rng}, expectation);
+  const int64_t rows = param.dim(0);
+  CHECK_ARG(loss.defined() && loss.shape() == Shape{rows}, "[estimates] the loss of problem '",
+            problem.name, "' must have shape [", rows, "], it has ",
+            loss.defined() ? loss.shape().str() : "an empty Var");
+  return loss;
+}
+
 Tensor counted_estimates(const Problem& problem, const std::vector<Rule>& rules, int64_t rows,
                          Rng& rng, int64_t& evaluations) {
   size_t depth = 0;  // stochastic layers around the one being evaluated
@@ -35,12 +45,7 @@ Tensor counted_estimates(const Problem& problem, const std::vector<Rule>& rules,
             rows);
   const Var param =
       Var::parameter(broadcast_to(problem.param, {rows, problem.param.dim(-1)}).clone());
-  CHECK_ARG(problem.loss, "[estimates] problem '", problem.name, "' has no loss function");
-  const Var loss = problem.loss(param, Scope{rng}, expectation);
-  CHECK_ARG(loss.defined() && loss.shape() == Shape{rows}, "[estimates] the loss of problem '",
-            problem.name, "' must have shape [", rows, "], it has ",
-            loss.defined() ? loss.shape().str() : "an empty Var");
-  return grad({sum(loss)}, {param})[0].value();
+  return grad({sum(loss_of(problem, param, rng, expectation))}, {param})[0].value();
 }
 
 double dot(const Tensor& a, const Tensor& b) {
@@ -51,19 +56,39 @@ double dot(const Tensor& a, const Tensor& b) {
 
 }  // namespace
 
+std::vector<std::unique_ptr<Distribution>> layers_of(const Problem& problem) {
+  std::vector<std::unique_ptr<Distribution>> layers;
+  const NoGradGuard no_grad;
+  Rng rng(0);
+  loss_of(problem, problem.param, rng,
+          [&](const Distribution& q, const Scope& scope, const Cost& cost) {
+            layers.push_back(q.with_param(q.param().detach()));
+            return cost(q.sample(scope.rng), scope);
+          });
+  return layers;
+}
+
 std::vector<Rule> rules_for(const Problem& problem, const std::string& name, RuleOptions options) {
-  const RuleInfo& info = rule_info(name);
-  std::string laws;
-  for (const std::string& law : info.laws) laws += (laws.empty() ? "" : ", ") + law;
-  CHECK_ARG(info.fits(problem.law), "[rules_for] problem '", problem.name, "': rule '", name,
-            "' fits ", laws, "; there is no law '", problem.law, "' among them");
   std::vector<Rule> rules;
-  for (const int64_t width : problem.widths) {
-    options.inputs = options.latents = width;
+  for (const auto& layer : layers_of(problem)) {
+    options.inputs = options.latents = layer->param().dim(-1);
     rules.push_back(make_rule(name, options));
+    const std::string refusal = rules.back().takes.refusal(name, *layer);
+    CHECK_ARG(refusal.empty(), "[rules_for] problem '", problem.name, "': ", refusal);
     ++options.seed;
   }
   return rules;
+}
+
+std::vector<std::string> rule_names(const Problem& problem) {
+  const auto layers = layers_of(problem);
+  std::vector<std::string> names;
+  for (const RuleInfo& rule : rule_registry()) {
+    const bool taken = std::ranges::all_of(
+        layers, [&](const auto& layer) { return rule.refusal(*layer).empty(); });
+    if (taken) names.push_back(rule.name);
+  }
+  return names;
 }
 
 Tensor estimates(const Problem& problem, const std::vector<Rule>& rules, int64_t rows, Rng& rng) {
@@ -126,8 +151,11 @@ Diagnosis diagnose(const Problem& problem, const std::vector<Rule>& rules, int64
     size += mean[d] * mean[d] + squares[d] / n;
   }
   // A difference within rounding is none, even where the variance is zero; nor is one as large as
-  // the Poisson tail that 'exact' leaves out, 3e-7 of a linear cost's gradient at rate 3500.
-  const double tail = problem.law == "poisson" ? 1e-6 : 0;
+  // the tail of counts that 'exact' leaves out, for Poisson 3e-7 of a linear cost's gradient at rate
+  // 3500.
+  const bool counts = std::ranges::any_of(
+      layers_of(problem), [](const auto& layer) { return layer->support() == Support::counts; });
+  const double tail = counts ? 1e-6 : 0;
   const double rounding =
       std::max(64 * double{std::numeric_limits<real>::epsilon()}, tail) * std::sqrt(size);
   for (size_t d = 0; d < mean.size(); ++d) {

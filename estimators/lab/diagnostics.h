@@ -3,7 +3,7 @@
 //
 // A problem is a loss written with an `expectation` in place of expect() and its rule:
 //
-//     Problem coin{"coin", "bernoulli", {1}, Tensor::full({1, 1}, 0.3),
+//     Problem coin{"coin", Tensor::full({1, 1}, 0.3),
 //                  [](const Var& logits, const Scope& scope, const Layer& expectation) {
 //                    return expectation(Bernoulli(logits), scope, [](const Var& z, const Scope&) {
 //                      return sum(square(z - 0.45), {-1});
@@ -28,17 +28,22 @@ using Layer = std::function<Var(const Distribution& q, const Scope& scope, const
 
 struct Problem {
   std::string name;
-  std::string law;              // of its stochastic layers; may be one of your own
-  std::vector<int64_t> widths;  // parameters of each layer's law, from the outermost layer on
-  Tensor param;                 // [1,D]: all that is differentiated
+  Tensor param;  // [1,D]: all that is differentiated
   /// param [B,D] -> [B]. Row r depends on row r of param alone.
   std::function<Var(const Var& param, const Scope& scope, const Layer& expectation)> loss;
 };
 
+/// The distributions that the loss asks expectations of, from the outermost layer on; they may be of
+/// your own.
+std::vector<std::unique_ptr<Distribution>> layers_of(const Problem& problem);
+
 /// The rule of that name, one object for each layer. Throws when there is none of that name or it
-/// does not fit the problem's law.
+/// does not take one of the problem's distributions.
 std::vector<Rule> rules_for(const Problem& problem, const std::string& name,
                             RuleOptions options = {});
+
+/// Names of the rules that take every layer of the problem.
+std::vector<std::string> rule_names(const Problem& problem);
 
 /// `rows` independent estimates of the gradient with respect to the problem's param, [rows,D]. The
 /// context of learned baselines is the parameter of their layer.

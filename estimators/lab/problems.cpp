@@ -9,10 +9,7 @@ namespace {
 
 Problem toy(const std::string& target) {
   const double t = std::stod(target);
-  return {"toy-" + target,
-          "bernoulli",
-          {1},
-          Tensor::full({1, 1}, real(.3)),
+  return {"toy-" + target, Tensor::full({1, 1}, real(.3)),
           [t](const Var& logits, const Scope& scope, const Layer& expectation) {
             return expectation(Bernoulli(logits), scope, [t](const Var& z, const Scope&) {
               return sum(square(z - t), {-1});
@@ -63,33 +60,23 @@ const std::vector<Problem>& problems() {
   static const std::vector<Problem> all{
       toy("0.45"),
       toy("0.499"),
-      {"bernoulli4",
-       "bernoulli",
-       {4},
-       Tensor::from({real(.4), real(-.9), real(1.3), real(-.2)}, {1, 4}),
+      {"bernoulli4", Tensor::from({real(.4), real(-.9), real(1.3), real(-.2)}, {1, 4}),
        [](const Var& logits, const Scope& scope, const Layer& expectation) {
          return expectation(Bernoulli(logits), scope,
                             [](const Var& b, const Scope&) { return bernoulli4_cost(b); });
        }},
       {"two-layer",
-       "bernoulli",
-       {2, 2},
        Tensor::from({real(.5), real(-.7), 1, -2, real(1.5), real(.5), real(-.3), real(.8), 1,
                      real(-.8), real(1.2), real(.6)},
                     {1, 12}),
        two_layer_loss},
       {"categorical",
-       "categorical",
-       {6},
        Tensor::from({real(.3), real(-.5), real(.8), real(-1), real(.2), real(.4)}, {1, 6}),
        [](const Var& logits, const Scope& scope, const Layer& expectation) {
          return expectation(Categorical(logits, 3), scope,
                             [](const Var& z, const Scope&) { return categorical_cost(z); });
        }},
-      {"poisson-critic",
-       "poisson",
-       {1},
-       Tensor::full({1, 1}, real(3.2)),
+      {"poisson-critic", Tensor::full({1, 1}, real(3.2)),
        [](const Var& rate, const Scope& scope, const Layer& expectation) {
          return expectation(Poisson(rate), scope,
                             [](const Var& z, const Scope&) { return poisson_critic_cost(z); });

@@ -2,13 +2,12 @@
 
 namespace stflow {
 
-AntitheticPair evaluate_pair(const Distribution& q, const Scope& scope, const Cost& cost,
-                             const std::string& rule) {
-  const Bernoulli& law = require_bernoulli(q, rule);
+AntitheticPair evaluate_pair(const Distribution& q, const Scope& scope, const Cost& cost) {
+  const Tensor logits = q.param().value();
   AntitheticPair pair;
-  pair.u = scope.rng.uniform(law.logits().shape());
-  pair.z = greater(sigmoid(law.logits().value()), pair.u);
-  pair.twin = greater(pair.u, sigmoid(neg(law.logits().value())));
+  pair.u = scope.rng.uniform(logits.shape());
+  pair.z = greater(sigmoid(logits), pair.u);
+  pair.twin = greater(pair.u, sigmoid(neg(logits)));
   pair.f = cost(pair.z, scope);
   const NoGradGuard no_grad;
   Scope compared = scope;

@@ -1,11 +1,10 @@
 // antithetic.h - what ARM and DisARM share: two Bernoulli samples from one noise, and the cost at
 // both.
 //
-// u and 1 - u have the same law, so both samples do. They differ where the noise decides, and agree
+// u and 1 - u have the same distribution, so both samples do. They differ where the noise decides, and agree
 // where the logit does: the difference of their costs is small when the layer hardly matters.
 #pragma once
 
-#include "stflow/estimators/distributions/bernoulli.h"
 #include "stflow/estimators/expect.h"
 
 namespace stflow {
@@ -17,8 +16,7 @@ struct AntitheticPair {
   Tensor f_twin;   // cost at the twin, without
 };
 
-/// Draws a pair and calls the cost twice. Throws, naming the rule, unless q is Bernoulli.
-AntitheticPair evaluate_pair(const Distribution& q, const Scope& scope, const Cost& cost,
-                             const std::string& rule);
+/// Draws a pair and calls the cost twice, for q Bernoulli.
+AntitheticPair evaluate_pair(const Distribution& q, const Scope& scope, const Cost& cost);
 
 }  // namespace stflow

@@ -21,14 +21,14 @@ namespace stflow {
 
 Rule arm() {
   const auto apply = [](const Distribution& q, const Scope& scope, const Cost& cost, const Var&) {
-    const AntitheticPair pair = evaluate_pair(q, scope, cost, "arm");
+    const AntitheticPair pair = evaluate_pair(q, scope, cost);
     // A logit that is not a number stays one.
     const Tensor side = map([](real u, real a) { return std::isnan(a) ? a : u - real(0.5); },
                             pair.u, q.param().value());
     const Tensor ghat = mul(per_row(sub(pair.f_twin, pair.f.value())), side);
     return pair.f + attach(q.param(), ghat);
   };
-  return {"arm", apply};
+  return {.name = "arm", .apply = apply, .takes = {.names = {"bernoulli"}}};
 }
 
 }  // namespace stflow

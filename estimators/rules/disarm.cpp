@@ -16,13 +16,13 @@ namespace stflow {
 
 Rule disarm() {
   const auto apply = [](const Distribution& q, const Scope& scope, const Cost& cost, const Var&) {
-    const AntitheticPair pair = evaluate_pair(q, scope, cost, "disarm");
+    const AntitheticPair pair = evaluate_pair(q, scope, cost);
     const Tensor sign = sub(pair.z, pair.twin);  // 1[b != b~] (-1)^{b~}
     const Tensor half_difference = mul(sub(pair.f.value(), pair.f_twin), Tensor::scalar(real(0.5)));
     const Tensor ghat = mul(per_row(half_difference), mul(sign, sigmoid(abs(q.param().value()))));
     return pair.f + attach(q.param(), ghat);
   };
-  return {"disarm", apply};
+  return {.name = "disarm", .apply = apply, .takes = {.names = {"bernoulli"}}};
 }
 
 }  // namespace stflow

@@ -1,6 +1,6 @@
 // exact.cpp - enumeration: the sum over all states, with which every other rule is compared.
 //
-// Distributions: all (Poisson truncated far in its tail). Unbiased, and without variance.
+// Distributions: all that can be enumerated (counts truncated far in their tail). Unbiased, and without variance.
 // Evaluations: one call with all M states stacked, M <= 2^16. The cost need not be differentiable
 // in z.
 //     E f = sum_m q(z_m) f(z_m)
@@ -20,7 +20,8 @@ Rule exact() {
     const Var f = cost(z, scope);
     return sum(weight * (all_finite(f.value()) ? f : where(weight.value(), f, 0.0)), {0});
   };
-  return {.name = "exact", .apply = apply, .enumerates = true};
+  return {
+      .name = "exact", .apply = apply, .enumerates = true, .takes = {.traits = {Trait::states}}};
 }
 
 }  // namespace stflow

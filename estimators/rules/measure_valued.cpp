@@ -1,39 +1,41 @@
 // measure_valued.cpp - the measure-valued derivative (Pflug 1989; Mohamed et al. 2020, section 6).
 //
-// Distributions: Poisson. Unbiased. Evaluations: one with its graph, and one call with D samples
-// stacked without. The cost need not be differentiable in z.
-//     g_i = f(z + e_i) - f(z)
+// Distributions: those that have the derivative (Poisson, Binomial, NegativeBinomial, Geometric).
+// Unbiased. Evaluations: one with its graph, and one call with D samples stacked without. The cost
+// need not be differentiable in z.
+//     g_i = w_i (f(z with z'_i for z_i) - f(z))
 //
-// d/d lambda of Poisson(lambda) is the difference of two laws: one more event, minus as it is. So
-// the derivative of the expectation is the expected effect of one more count in unit i.
+// The derivative of a distribution in its parameter is a number times the difference of two
+// distributions, and the one may be drawn from the other: for Poisson(lambda) it is one more event,
+// minus as it is, z' = z + 1 with w = 1. The derivative of the expectation is the expected effect of
+// that exchange in unit i. Each distribution derives its z' and w in its own file.
 #include "stflow/estimators/distributions/checks.h"
-#include "stflow/estimators/distributions/poisson.h"
 #include "stflow/estimators/rules/rules.h"
 
 namespace stflow {
 
 Rule measure_valued() {
   const auto apply = [](const Distribution& q, const Scope& scope, const Cost& cost, const Var&) {
-    require_law<Poisson>(q, "measure-valued", "poisson");
     const Tensor z = q.sample(scope.rng);
     const Var f = cost(z, scope);
 
-    // [D,...,B,D]: in copy i, unit i has one count more.
+    // [D,...,B,D]: in copy i, unit i has its other value.
+    const Distribution::Difference exchange = q.measure_valued(z, scope.rng);
     const int64_t units = z.dim(-1);
-    Shape one_more{units, units};
-    for (int axis = 1; axis < z.rank(); ++axis) one_more = one_more.inserted(1, 1);
-    const Tensor unit = one_hot(arange(units), units).reshape(one_more);
-    Tensor f_more;
+    Shape copies{units, units};
+    for (int axis = 1; axis < z.rank(); ++axis) copies = copies.inserted(1, 1);
+    const Tensor unit = one_hot(arange(units), units).reshape(copies);
+    Tensor f_other;
     {
       const NoGradGuard no_grad;
       Scope compared = scope;
       compared.difference = true;
-      f_more = cost(add(z, unit), compared).value();
+      f_other = cost(add(z, mul(unit, sub(exchange.other, z))), compared).value();
     }
-    const Tensor effect = sub(f_more, f.value()).reshape({units, -1});  // one row a unit
-    return f + attach(q.param(), transpose(effect).reshape(z.shape()));
+    const Tensor effect = sub(f_other, f.value()).reshape({units, -1});  // one row a unit
+    return f + attach(q.param(), mul(exchange.weight, transpose(effect).reshape(z.shape())));
   };
-  return {"measure-valued", apply};
+  return {.name = "measure-valued", .apply = apply, .takes = {.traits = {Trait::measure_valued}}};
 }
 
 }  // namespace stflow

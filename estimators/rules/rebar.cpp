@@ -1,6 +1,6 @@
 // rebar.cpp - REINFORCE with a relaxed control variate (Tucker et al. 2017).
 //
-// Distributions: all (Poisson through a truncated one-hot). Unbiased for any eta and temperature T.
+// Distributions: with a relaxation (Poisson through a truncated one-hot). Unbiased for any eta and temperature T.
 // Evaluations: three, two of them with a gradient in z, in two calls; 1 + 2 L in 1 + L calls for L
 // layers. The cost must be differentiable at relaxed samples.
 //     g = (f(b) - eta c(z~)) score(b) + eta d_a c(z) - eta d_a c(z~),   c(z) = f(soften(z, T))
@@ -95,7 +95,10 @@ Rule rebar(const RebarOptions& options) {
     return relaxed_control_variate_estimate(q, scope, cost, c,
                                             train ? relaxed_cost.parameters : Vars());
   };
-  Rule rule{.name = "rebar", .apply = apply, .parameters = relaxed_cost.parameters};
+  Rule rule{.name = "rebar",
+            .apply = apply,
+            .parameters = relaxed_cost.parameters,
+            .takes = {.traits = {Trait::relaxation}}};
   if (options.tune) rule.buffers = {calls};
   return rule;
 }

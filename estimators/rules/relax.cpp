@@ -1,41 +1,35 @@
 // relax.cpp - RELAX (Grathwohl et al. 2018): REBAR's estimate with a learned control variate.
 //
-// Distributions: all. Unbiased for any network r. Evaluations: three, two of them with a gradient
-// in z, in two calls; 1 + L calls for L layers; for Poisson one. The cost must be differentiable at
-// relaxed samples (not for Poisson).
+// Distributions: counts, and others with a relaxation. Unbiased for any network r. Evaluations:
+// three, two of them with a gradient in z, in two calls; 1 + L calls for L layers; for counts one.
+// The cost must be differentiable at relaxed samples (not for counts).
 //     c(z) = eta f(soften(z, T)) + r(z),   g = (f(b) - c(z~)) score(b) + d_a c(z) - d_a c(z~)
 //
 // eta, T and r are trained together to make mean(|g|^2) small: a gradient of a gradient estimate,
 // which is why every backward rule of stflow is written in differentiable ops.
 //
-// Poisson needs no relaxation. A sample is z = F^-1(u); given z, u is u~ = F(z-1) + v pmf(z). With
-// c = r(u) alone, d c(u) = 0, because u does not depend on lambda, and d u~/d lambda = -pmf(z-1)
-// (1-v) - v pmf(z), since dF(k)/d lambda = -pmf(k):
-//     g = (f(z) - r(u~)) score(z) - r'(u~) du~/d lambda
+// Counts need no relaxation. A sample is z = F^-1(u); given z, u is u~ = F(z-1) + v pmf(z). With
+// c = r(u) alone, d c(u) = 0, because u does not depend on the parameter a:
+//     g = (f(z) - r(u~)) score(z) - r'(u~) du~/da
+// For Poisson, dF(k)/d lambda = -pmf(k) makes du~/d lambda = -pmf(z-1) (1-v) - v pmf(z).
 #include "stflow/autodiff/grad.h"
-#include "stflow/estimators/distributions/poisson.h"
 #include "stflow/estimators/rules/control_variate.h"
 #include "stflow/estimators/rules/rebar.h"
 
 namespace stflow {
 namespace {
 
-Var poisson_estimate(const Poisson& q, const Scope& scope, const Cost& cost, nn::Module& network,
-                     const Vars& parameters) {
+Var inverse_estimate(const Distribution& q, const Scope& scope, const Cost& cost,
+                     nn::Module& network, const Vars& parameters) {
   const Tensor z = q.sample(scope.rng);
   const Var f = cost(z, scope);
-  const Var rate(q.rate().value());
-  const Var k(z);
-  const Tensor v = scope.rng.uniform(z.shape());
-  const Var at = exp(poisson_log_pmf(rate, k));             // pmf(z)
-  const Var below = at * k / rate;                          // pmf(z - 1)
-  const Var slope = -(below * (1 - Var(v)) + at * Var(v));  // du~ / d lambda
-  const Var u = Var::parameter(poisson_cdf_between(q.rate().value(), z, v));
+  const Distribution::Inverse given = q.inverse_given(z, scope.rng.uniform(z.shape()));
+  const Var u = Var::parameter(given.u);
   const Var r = per_example(network, u, "relax");
   const Var dr = grad({r}, {u}, /*create_graph=*/true)[0];
-  const Var ghat = per_row(f.detach() - r) * Var(q.score(z)) - dr * slope;
+  const Var ghat = per_row(f.detach() - r) * Var(q.score(z)) - dr * Var(given.slope);
   train_for_low_variance(ghat, parameters);
-  return f + attach(q.rate(), ghat.value());
+  return f + attach(q.param(), ghat.value());
 }
 
 }  // namespace
@@ -51,15 +45,18 @@ Rule relax(const std::shared_ptr<nn::Module>& network, const RebarOptions& optio
                     relaxed_cost.parameters.end());
 
   const auto apply = [=](const Distribution& q, const Scope& scope, const Cost& cost, const Var&) {
-    if (const auto* poisson = dynamic_cast<const Poisson*>(&q)) {
-      return poisson_estimate(*poisson, scope, cost, *network, network_parameters);
+    if (q.has(Trait::inverse)) {
+      return inverse_estimate(q, scope, cost, *network, network_parameters);
     }
     const ControlVariate c = [&](const Distribution& here, const Var& z) {
       return relaxed_cost(here, scope, cost, z) + per_example(*network, replace_inf(z, 0), "relax");
     };
     return relaxed_control_variate_estimate(q, scope, cost, c, parameters);
   };
-  return {"relax", apply, parameters};
+  return {.name = "relax",
+          .apply = apply,
+          .parameters = parameters,
+          .takes = {.traits = {Trait::relaxation, Trait::inverse}}};
 }
 
 }  // namespace stflow

@@ -5,7 +5,7 @@
 // for expect(). An evaluation rule calls the cost again. Each is derived in the file that bears its
 // name, or its family's: straight_through.cpp (st, none), gumbel.cpp, reinmax.cpp (fini2),
 // reinforce.cpp. Notation: a logit, p = sigmoid(a), f the cost of one example, f' = df/dz, score =
-// d log q(z) / d param. A rule fits every law, one of your own too, unless its line says which.
+// d log q(z) / d param. A rule takes every distribution, one of your own too, unless its line says which (Rule::takes).
 // Numbers out of range are refused by name. To add one: its file, a line here, a row in
 // registry.cpp.
 #pragma once
@@ -30,8 +30,8 @@ LocalRule st(const StOptions& options = {});  // straight-through: df/d(mean) :=
 struct MmdOptions {
   Kernel kernel = Kernel::rbf;  // rbf: exp(-(x-y)^2 / (2 h^2)); linear: x y
   /// h, 1e-6 to 1e6, in units of the sample; for counts choose 2 sqrt(rate) or more, or some pushes
-  /// come back with the wrong sign. Empty: the median distance between samples, at least 1 (Poisson
-  /// only).
+  /// come back with the wrong sign. Empty: the median distance between samples, at least 1
+  /// (counts only).
   std::optional<double> bandwidth = 1.0;
   double epsilon = 0.1;         // step by which a sample is pushed down the gradient of its cost
   bool control_variate = true;  // subtract what the same samples give before they are pushed
@@ -46,15 +46,14 @@ struct MmdOptions {
   /// known.
   double loss_scale = 1;
 };
-/// Projection by maximum mean discrepancy ("pWGF"). Bernoulli, Categorical, Poisson; the linear
-/// kernel fits every law.
+/// Projection by maximum mean discrepancy ("pWGF"). With the rbf kernel, counts must have states.
 LocalRule mmd(const MmdOptions& options = {});
 
 LocalRule reinmax(
     double temperature = 1);  // straight-through to second order; Bernoulli, Categorical
-LocalRule fini2();            // the same for Poisson
+LocalRule fini2();            // the same for counts
 
-// Relaxations, at temperatures from 1e-10 to 1e10; Bernoulli, Categorical.
+// Relaxations, at temperatures from 1e-10 to 1e10; bits and one-hot units that have them.
 LocalRule gumbel_softmax(double temperature = 0.5);     // the sample replaced by its relaxation
 LocalRule st_gumbel_softmax(double temperature = 0.5);  // hard value, relaxed gradient
 LocalRule gumbel_rao(double temperature = 0.5, int64_t draws = 10);  // averaged over noise given z
@@ -69,7 +68,7 @@ Rule leave_one_out(int64_t samples = 4);          // minus the mean cost of the 
 Rule muprop();                                    // minus the tangent at the mean
 Rule arm();             // augment-reinforce-merge: two evaluations at antithetic samples; Bernoulli
 Rule disarm();          // ARM averaged over what the pair does not depend on; Bernoulli
-Rule measure_valued();  // the effect of one more count; Poisson
+Rule measure_valued();  // the effect of another count; those that have it
 
 struct RebarOptions {
   double temperature = 0.5;  // of the relaxed control variate, 1e-10 to 1e10
@@ -77,11 +76,11 @@ struct RebarOptions {
   bool tune = false;       // make eta and log temperature rule.parameters, trained for low variance
   int64_t tune_every = 4;  // rebar gives these two a gradient in one call of so many, relax in all
 };
-/// REINFORCE with a relaxed control variate. Laws with a relaxation: Bernoulli, Categorical,
-/// Poisson.
+/// REINFORCE with a relaxed control variate. Distributions with a relaxation: Bernoulli,
+/// Categorical, Poisson.
 Rule rebar(const RebarOptions& options = {});
 /// rebar with network(z), [...,Z] -> [...,1], added to the control variate; all of it is trained. Z
-/// is the size of a perturbed sample: the units' logits, or for Poisson the units' rates.
+/// is the size of the parameter. Counts need no relaxation.
 Rule relax(const std::shared_ptr<nn::Module>& network, const RebarOptions& options = {});
 
 }  // namespace stflow

@@ -111,7 +111,7 @@ std::vector<std::string> poisson_gan_rules() {
 
 double mmd_gain(double rate, double bandwidth) {
   // E over y, c ~ Poisson(rate) of d/dy [K(c+1,y) - K(c,y)]; the second term is odd in c - y.
-  const PoissonTable table = poisson_table(rate);
+  const CountTable table = poisson_table(rate);
   double gain = 0;
   for (size_t y = 0; y < table.pmf.size(); ++y) {
     for (size_t c = 0; c < table.pmf.size(); ++c) {

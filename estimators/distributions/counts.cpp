@@ -1,0 +1,90 @@
+#include "stflow/estimators/distributions/counts.h"
+
+#include <cmath>
+
+namespace stflow {
+
+int64_t quantile(const CountTable& table, double u) {
+  const auto& pmf = table.pmf;
+  size_t i = 0;
+  if (u <= 0.5) {
+    for (double below = pmf[0]; below < u && i + 1 < pmf.size();) below += pmf[++i];
+  } else {  // from above, where 1 - u has digits that a sum of nearly 1 has not
+    i = pmf.size() - 1;
+    for (double above = pmf[i]; above <= 1 - u && i > 0;) above += pmf[--i];
+  }
+  return table.first + static_cast<int64_t>(i);
+}
+
+Tensor Counts::sample(Rng& rng) const {
+  const Tensor each = param().value();
+  const Tensor leading = rng.uniform(each.shape()), trailing = rng.uniform(each.shape());
+  Tensor z(each.shape());
+  real* out = z.data();
+  parallel_for(z.numel(), kCountGrain, [&](int64_t begin, int64_t end) {
+    CountTable now;
+    for (int64_t i = begin; i < end; ++i) {
+      // Many examples often have one parameter.
+      if (i == begin || each[i] != each[i - 1]) now = table(each[i]);
+      // Uniforms are centres of cells of width 2^-23; the second one chooses a place within the
+      // cell.
+      const double u = leading[i] + (trailing[i] - 0.5) * 0x1p-23;
+      out[i] = static_cast<real>(quantile(now, u));
+    }
+  });
+  return z;
+}
+
+Tensor Counts::states() const {
+  constexpr int64_t kMost = 4096;
+  const Tensor each = param().value();
+  int64_t last = 0;
+  for (int64_t i = 0; i < each.numel(); ++i) {
+    if (i > 0 && each[i] == each[i - 1]) continue;
+    const CountTable now = table(each[i]);
+    last = std::max(last, now.first + static_cast<int64_t>(now.pmf.size()) - 1);
+    CHECK_ARG(last <= kMost, "[", name(), "] a parameter of ", each[i], " needs counts up to ",
+              last, "; at most ", kMost, " are enumerated");
+  }
+  return all_states(last + 1, param().dim(-1), name());
+}
+
+CountTable Distribution::table(double param) const {
+  const auto one = with_param(Var(Tensor::full({1, 1}, static_cast<real>(param))));
+  const Tensor states = one->states(), weight = exp(one->log_prob(states).value());
+  CountTable result{static_cast<int64_t>(states[0]), {}};
+  for (int64_t k = 0; k < weight.numel(); ++k) result.pmf.push_back(weight[k]);
+  return result;
+}
+
+std::vector<double> Distribution::table_slopes(const CountTable& table, double param) const {
+  const auto rows = static_cast<int64_t>(table.pmf.size());
+  const Tensor counts = add(arange(rows), Tensor::scalar(static_cast<real>(table.first)));
+  const Tensor score = with_param(Var(Tensor::full({rows, 1}, static_cast<real>(param))))
+                           ->score(counts.reshape({rows, 1}));
+  std::vector<double> slopes;
+  for (int64_t k = 0; k < rows; ++k) slopes.push_back(table.pmf[static_cast<size_t>(k)] * score[k]);
+  return slopes;
+}
+
+Distribution::Inverse Distribution::inverse_given(const Tensor& z, const Tensor& v) const {
+  Inverse found{Tensor(z.shape()), Tensor(z.shape())};
+  for (int64_t i = 0; i < z.numel(); ++i) {
+    const double param = param_.value()[i];
+    const CountTable probabilities = table(param);
+    const std::vector<double> slopes = table_slopes(probabilities, param);
+    double u = 0, slope = 0;
+    for (size_t k = 0; k < probabilities.pmf.size(); ++k) {
+      const double from_z = static_cast<double>(probabilities.first) + double(k) - z[i];
+      if (from_z > 0) break;
+      const double share = from_z < 0 ? 1 : double{v[i]};
+      u += share * probabilities.pmf[k];
+      slope += share * slopes[k];
+    }
+    found.u.data()[i] = static_cast<real>(u);
+    found.slope.data()[i] = static_cast<real>(slope);
+  }
+  return found;
+}
+
+}  // namespace stflow
