@@ -13,7 +13,7 @@ namespace {
 // up (x - sigmoid(a)), the gradient of bernoulli_log_prob in the logits: one op, not four, because
 // REBAR and RELAX differentiate it again for every pixel.
 Var logits_gradient(const Var& up, const Var& logits, const Var& x, const Tensor& residual) {
-  return make_node("bernoulli_log_prob_grad", mul(up.value(), residual), {up, logits, x},
+  return make_node("bernoulli_log_prob_grad", up.value() * residual, {up, logits, x},
                    [residual](const Var& out, const Var& g) {
                      const Var &each = out.input(0), &a = out.input(1), &values = out.input(2);
                      if (grad_enabled()) {

@@ -31,7 +31,7 @@ Var max(const Var& x, const Axes& axes, bool keepdim) {
       "max", max(x.value(), axes, keepdim), {x},
       [axes, kept = kept_shape(x.shape(), axes, "max")](const Var& out, const Var& up) {
         const Tensor top = equal(out.input(0).value(), out.value().reshape(kept));
-        const Tensor share = div(top, sum(top, axes, true));
+        const Tensor share = top / sum(top, axes, true);
         return Vars{reshape(up, kept) * share};
       });
 }

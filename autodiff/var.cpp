@@ -41,7 +41,7 @@ Var::Var(const Tensor& value) : node_(std::make_shared<Node>()) {
   node_->value = value;
 }
 
-Var::Var(double scalar) : Var(Tensor::scalar(static_cast<real>(scalar))) {}
+Var::Var(double scalar) : Var(Tensor::scalar(scalar)) {}
 
 Var Var::parameter(const Tensor& value) {
   Var leaf(value);
@@ -76,7 +76,7 @@ void Var::add_grad(const Tensor& grad) {
   const Tensor before = this->grad();
   grad.shape("add_grad");
   set_grad(grad);
-  if (before.defined()) node_->grad = stflow::add(before, grad);
+  if (before.defined()) node_->grad = before + grad;
 }
 
 void Var::zero_grad() { set_grad({}); }

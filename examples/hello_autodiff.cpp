@@ -16,7 +16,7 @@ namespace {
 
 void differentiate() {
   std::cout << "1. A function of two numbers, y = x tanh(w x), and its gradients\n";
-  const Var x = Var::parameter(Tensor::scalar(real(0.5)));
+  const Var x = Var::parameter(Tensor::scalar(0.5));
   const Var w = Var::parameter(Tensor::scalar(2));
   const Var y = x * tanh(w * x);
   std::cout << to_text({y});
@@ -46,8 +46,7 @@ void compare_rules() {
         [](const Var& z, const Scope&) { return cost(z); }, /*context=*/logits);
     const Tensor estimates = grad({sum(costs)}, {logits})[0].value();
     const double average = mean(estimates).item();
-    const double variance =
-        mean(square(sub(estimates, Tensor::scalar(static_cast<real>(average))))).item();
+    const double variance = mean(square(estimates - average)).item();
     std::cout << "   " << std::left << std::setw(18) << name << std::right << std::fixed
               << std::setprecision(5) << "mean " << std::setw(8) << average
               << "   standard deviation " << std::sqrt(variance) << "\n";

@@ -10,7 +10,7 @@ Dropout::Dropout(double p, Rng& rng) : p_(p), rng_(rng) {
 Var Dropout::forward(const Var& x) {
   if (!is_training() || p_ == 0) return x;
   const Tensor kept = rng_.bernoulli(Tensor::full(x.shape("Dropout"), static_cast<real>(1 - p_)));
-  return x * mul(kept, Tensor::scalar(static_cast<real>(1 / (1 - p_))));
+  return x * (kept * (1 / (1 - p_)));
 }
 
 }  // namespace stflow::nn

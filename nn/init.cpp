@@ -17,12 +17,11 @@ double fan_sum(const Shape& shape) { return static_cast<double>(shape[0] + shape
 double fan_in(const Shape& shape) { return static_cast<double>(shape[1]); }
 
 Tensor uniform(const Shape& shape, double bound, Rng& rng) {
-  const Tensor centred = sub(rng.uniform(shape), Tensor::scalar(static_cast<real>(0.5)));
-  return mul(centred, Tensor::scalar(static_cast<real>(2 * bound)));
+  return (rng.uniform(shape) - 0.5) * (2 * bound);
 }
 
 Tensor normal(const Shape& shape, double deviation, Rng& rng) {
-  return mul(rng.normal(shape), Tensor::scalar(static_cast<real>(deviation)));
+  return rng.normal(shape) * deviation;
 }
 
 }  // namespace

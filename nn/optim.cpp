@@ -150,9 +150,8 @@ double clip_grad_norm(const Vars& parameters, double max_norm) {
   }
   const double norm = std::sqrt(squares), coefficient = max_norm / (norm + 1e-6);
   if (coefficient < 1 && std::isfinite(norm)) {
-    const Tensor factor = Tensor::scalar(static_cast<real>(coefficient));
     for (Var parameter : parameters) {
-      if (parameter.grad().defined()) parameter.set_grad(mul(parameter.grad(), factor));
+      if (parameter.grad().defined()) parameter.set_grad(parameter.grad() * coefficient);
     }
   }
   return norm;

@@ -50,6 +50,21 @@ Tensor clamp(const Tensor& x, real low, real high);
 Tensor polygamma(int n, const Tensor& x);
 double polygamma(int n, double x);
 
+// ---- the same as formulas; a number is rounded to real first ----
+inline Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }
+inline Tensor operator-(const Tensor& a, const Tensor& b) { return sub(a, b); }
+inline Tensor operator*(const Tensor& a, const Tensor& b) { return mul(a, b); }
+inline Tensor operator/(const Tensor& a, const Tensor& b) { return div(a, b); }
+inline Tensor operator-(const Tensor& x) { return neg(x); }
+inline Tensor operator+(const Tensor& a, double b) { return a + Tensor::scalar(b); }
+inline Tensor operator-(const Tensor& a, double b) { return a - Tensor::scalar(b); }
+inline Tensor operator*(const Tensor& a, double b) { return a * Tensor::scalar(b); }
+inline Tensor operator/(const Tensor& a, double b) { return a / Tensor::scalar(b); }
+inline Tensor operator+(double a, const Tensor& b) { return Tensor::scalar(a) + b; }
+inline Tensor operator-(double a, const Tensor& b) { return Tensor::scalar(a) - b; }
+inline Tensor operator*(double a, const Tensor& b) { return Tensor::scalar(a) * b; }
+inline Tensor operator/(double a, const Tensor& b) { return Tensor::scalar(a) / b; }
+
 // ---- reductions; keepdim leaves an extent of 1 where an axis was summed away ----
 // Axes must exist and differ. A sum of no numbers is 0; a mean, maximum, logsumexp, softmax or
 // argmax of none throws. A batch of 0 rows is no such case: mean of [0,3] over axis -1 is [0]. Long

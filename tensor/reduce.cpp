@@ -246,7 +246,7 @@ Tensor sum(const Tensor& x, const Axes& axes, bool keepdim) {
 
 Tensor mean(const Tensor& x, const Axes& axes, bool keepdim) {
   const int64_t count = reduced_count(x.shape(), axes, "mean");
-  return div(sum(x, axes, keepdim), Tensor::scalar(static_cast<real>(count)));
+  return div(sum(x, axes, keepdim), Tensor::scalar(count));
 }
 
 Tensor max(const Tensor& x, const Axes& axes, bool keepdim) {

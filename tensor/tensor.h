@@ -29,7 +29,7 @@ class Tensor {
   static Tensor zeros(const Shape& shape) { return full(shape, 0, "zeros"); }
   static Tensor ones(const Shape& shape) { return full(shape, 1, "ones"); }
   static Tensor full(const Shape& shape, real value, const char* op = "full");
-  static Tensor scalar(real value) { return full({}, value); }
+  static Tensor scalar(double value) { return full({}, static_cast<real>(value)); }
   /// Copies the numbers; throws unless there are exactly shape.numel() of them.
   static Tensor from(const std::vector<real>& values, const Shape& shape);
   static Tensor from(const std::vector<real>& values);  // shape [values.size()]

@@ -58,6 +58,28 @@ Shape stripped(Shape shape) {
 
 }  // namespace
 
+TEST_CASE("formulas of tensors and numbers are the named kernels, bit for bit") {
+  Rng rng(2);
+  const Tensor a = rng.normal({3, 4}), b = rng.normal({4}), third = Tensor::scalar(1.0 / 3);
+  const auto is = [](const Tensor& formula, const Tensor& named) { check_equal(formula, named); };
+  is(a + b, add(a, b));
+  is(a - b, sub(a, b));
+  is(a * b, mul(a, b));
+  is(a / b, div(a, b));
+  is(-a, neg(a));
+  is(a + 1.0 / 3, add(a, third));
+  is(a - 1.0 / 3, sub(a, third));
+  is(a * (1.0 / 3), mul(a, third));
+  is(a / (1.0 / 3), div(a, third));
+  is(1.0 / 3 + a, add(third, a));
+  is(1.0 / 3 - a, sub(third, a));
+  is(1.0 / 3 * a, mul(third, a));
+  is(1.0 / 3 / a, div(third, a));
+  is(2 * a - 1, sub(mul(a, Tensor::scalar(2)), Tensor::scalar(1)));  // an int is a number as well
+  is(a * real(0.1), mul(a, Tensor::scalar(real(0.1))));
+  CHECK_THROWS_WITH_AS(a * rng.normal({3}), doctest::Contains("mul"), std::invalid_argument);
+}
+
 TEST_CASE("broadcasting: every pattern of ranks 0 to 6 equals plain loops") {
   const std::vector<int64_t> extents = {2, 3, 2, 3, 2, 2};
   Rng rng(1);

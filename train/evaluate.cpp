@@ -25,7 +25,7 @@ double mean_nll(const ImageCost& cost, const Dataset& data, int64_t samples, Rng
     std::vector<Tensor> log_weights;
     for (int64_t s = 0; s < samples; ++s) {
       if (interrupted()) return std::nan("");
-      log_weights.push_back(per_row(neg(cost(batch.x, rng).value())));
+      log_weights.push_back(per_row(-cost(batch.x, rng).value()));
     }
     const double log_sum = sum(logsumexp(concat(log_weights, -1), {-1})).item();
     total -= log_sum - static_cast<double>(batch.size()) * std::log(samples);

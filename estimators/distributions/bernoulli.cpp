@@ -41,7 +41,7 @@ struct Conditional {
     };
     return make_node("perturbed_given_slope", map(each, a.value(), sign, perturbed), {a},
                      [*this](const Var& out, const Var& up) -> Vars {
-                       if (grad_enabled()) return {up * Var(sign) * out * (1 - out)};
+                       if (grad_enabled()) return {up * sign * out * (1 - out)};
                        const auto next = [](real u, real s, real y) { return u * s * y * (1 - y); };
                        return {Var(map(next, up.value(), sign, out.value()))};
                      });
@@ -81,7 +81,7 @@ Tensor Bernoulli::sample(Rng& rng) const {
              logits().value(), rng.uniform(logits().shape()));
 }
 
-Tensor Bernoulli::score(const Tensor& z) const { return sub(z, sigmoid(logits().value())); }
+Tensor Bernoulli::score(const Tensor& z) const { return z - sigmoid(logits().value()); }
 
 // softplus(-|a|) + |a| sigmoid(-|a|): of two positive terms, nothing cancels where p is near 1.
 Var Bernoulli::entropy() const {
@@ -113,10 +113,10 @@ Var Bernoulli::perturbed(const Tensor& u) const {
   return logits() - Var(map([](real u_i) { return logit(u_i); }, u));
 }
 
-// 1 - u given z: uniform on (1-p, 1) if z = 1, on (0, 1-p) if z = 0. For z = 1 that is logits +
-// logit(1-p + v p) = log(v / ((1-v) (1-p)) + 1) = softplus(logit(v) - log(1-p)), and -log(1-p) =
-// softplus(logits); z = 0 is its mirror image. 1 - p itself has lost its digits in float by |logit|
-// = 14.
+// 1 - u given z: uniform on (1-p, 1) if z = 1, on (0, 1-p) if z = 0. For z = 1 that is
+//     logits + logit(1-p + v p) = log(v / ((1-v) (1-p)) + 1) = softplus(logit(v) - log(1-p)),
+// where -log(1-p) = softplus(logits); z = 0 is its mirror image. In float, 1 - p itself has no
+// digits left at |logit| = 14.
 Var Bernoulli::perturbed_given(const Tensor& z, const Tensor& v) const {
   const Tensor sign = map([](real bit) { return bit != 0 ? real(1) : real(-1); }, z);
   return Conditional{sign, v}.value(logits());

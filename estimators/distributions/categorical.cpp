@@ -10,7 +10,7 @@ namespace stflow {
 namespace {
 
 // -log(-log u)
-Tensor gumbel(const Tensor& u) { return neg(log(neg(log(u)))); }
+Tensor gumbel(const Tensor& u) { return -log(-log(u)); }
 
 /// How far each logit is below the largest of its unit; 0 for -inf, whose probability is 0.
 Var gap_to_largest(const Var& logits) {
@@ -21,11 +21,11 @@ Var gap_to_largest(const Var& logits) {
 // where one probability is near 1. [...,K] -> [...]
 Tensor unit_entropy(const Tensor& logits) {
   const Tensor top = max(logits, {-1}, true);
-  const Tensor others = sub(Tensor::scalar(1), one_hot(argmax(logits), logits.dim(-1)));
-  const Tensor weight = mul(exp(sub(logits, top)), others);
+  const Tensor others = 1 - one_hot(argmax(logits), logits.dim(-1));
+  const Tensor weight = exp(logits - top) * others;
   const Tensor total = sum(weight, {-1});
-  const Tensor gaps = sum(mul(weight, gap_to_largest(logits).value()), {-1});
-  return add(log1p(total), div(gaps, add(total, Tensor::scalar(1))));
+  const Tensor gaps = sum(weight * gap_to_largest(logits).value(), {-1});
+  return log1p(total) + gaps / (total + 1);
 }
 
 /// log_softmax of K logits, in double.
@@ -101,14 +101,14 @@ Var Categorical::join(const Var& split) const {
 }
 
 Tensor Categorical::sample(Rng& rng) const {
-  return harden(add(logits().value(), gumbel(rng.uniform(logits().shape()))));
+  return harden(logits().value() + gumbel(rng.uniform(logits().shape())));
 }
 
 Var Categorical::log_prob(const Var& z) const {
   return sum(categorical_log_prob(split(logits()), split(z)), {-1});
 }
 
-Tensor Categorical::score(const Tensor& z) const { return sub(z, mean().value()); }
+Tensor Categorical::score(const Tensor& z) const { return z - mean().value(); }
 
 Var Categorical::mean() const { return join(softmax(split(logits()))); }
 
@@ -142,7 +142,7 @@ Tensor Categorical::states() const {
 }
 
 Var Categorical::perturbed(const Tensor& u) const {
-  return join(log_softmax(split(logits()))) + Var(gumbel(u));
+  return join(log_softmax(split(logits()))) + gumbel(u);
 }
 
 // The largest Gumbel of a unit is a standard one, whatever the winner; the others are what they
@@ -152,9 +152,9 @@ Var Categorical::perturbed_given(const Tensor& z, const Tensor& v) const {
   const Var log_pi = log_softmax(split(logits()));
   const Tensor g = split(gumbel(v)).value();
   const Tensor won = split(z).value();
-  const Tensor winner = sum(mul(g, won), {-1}, true);
-  const Var others = Var(winner) - softplus(Var(sub(winner, g)) - log_pi);
-  return join(where(won, Var(g), others));
+  const Tensor winner = sum(g * won, {-1}, true);
+  const Var others = winner - softplus((winner - g) - log_pi);
+  return join(where(won, g, others));
 }
 
 Tensor Categorical::harden(const Tensor& perturbed) const {

@@ -69,7 +69,7 @@ bool Poisson::has(Trait trait) const {
   return trait == Trait::relaxation || trait == Trait::measure_valued || Counts::has(trait);
 }
 
-Tensor Poisson::score(const Tensor& z) const { return div(sub(z, rate().value()), rate().value()); }
+Tensor Poisson::score(const Tensor& z) const { return (z - rate().value()) / rate().value(); }
 
 Var Poisson::second_order(const Var& z, const Var& up, double) const {
   return 0.5 * (1 + z / rate().detach()) * up;
@@ -100,7 +100,7 @@ Distribution::Inverse Poisson::inverse_given(const Tensor& z, const Tensor& v) c
 // d/d lambda of Poisson(lambda) is the difference of two distributions: one more event, minus as it
 // is.
 Distribution::Difference Poisson::measure_valued(const Tensor& z, Rng&) const {
-  return {add(z, Tensor::scalar(1)), Tensor::ones(z.shape())};
+  return {z + 1, Tensor::ones(z.shape())};
 }
 
 namespace {
@@ -168,7 +168,7 @@ Var log_pmf_table(const Var& rate, int64_t counts) {
   });
   return make_node("log_pmf_table", value, {rate}, [counts](const Var& out, const Var& up) {
     const Var& lambda = out.input(0);
-    return Vars{sum(up * (Var(arange(counts)) - per_row(lambda)), {-1}) / lambda};
+    return Vars{sum(up * (arange(counts) - per_row(lambda)), {-1}) / lambda};
   });
 }
 
@@ -195,7 +195,7 @@ Tensor Poisson::harden(const Tensor& perturbed) const {
 
 Var Poisson::soften(const Var& perturbed, const Var& temperature) const {
   const Categorical choice = truncated();
-  return sum(choice.split(choice.soften(perturbed, temperature)) * Var(arange(choice.categories())),
+  return sum(choice.split(choice.soften(perturbed, temperature)) * arange(choice.categories()),
              {-1});
 }
 

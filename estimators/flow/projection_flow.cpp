@@ -69,7 +69,7 @@ Tensor move(const Tensor& z, const ParticleCost& f, double epsilon) {
             "[flow_step] no op leads from the cost back to the particles, so "
             "they would not move. Hint: a cost that is constant on purpose adds 0 * sum(z, {-1})");
   const Tensor slope = grad({cost}, {leaf})[0].value();
-  return sub(z, mul(slope, Tensor::scalar(static_cast<real>(epsilon))));
+  return z - epsilon * slope;
 }
 
 /// The nearest parameters that the family has.
@@ -97,8 +97,7 @@ Tensor nearest(const Tensor& theta, const Tensor& z, const Tensor& pushed,
   if (!options.learning_rate) return project(pushed, options.onto);
   const Tensor slope =
       distance_gradient(theta, options.control_variate ? z : Tensor(), pushed, options.onto);
-  const Tensor rate = Tensor::scalar(static_cast<real>(*options.learning_rate));
-  return into_family(sub(theta, mul(slope, rate)), options.onto);
+  return into_family(theta - *options.learning_rate * slope, options.onto);
 }
 
 }  // namespace

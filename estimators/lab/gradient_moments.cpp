@@ -61,7 +61,7 @@ std::vector<GradientMoments> gradient_moments(const std::function<Var()>& loss,
     const Vars gradients = grad({drawn}, parameters);
     const auto share = static_cast<real>(1 / static_cast<double>(draw));
     for (size_t i = 0; i < parameters.size(); ++i) {
-      const Tensor off = sub(gradients[i].value(), mean[i]);
+      const Tensor off = gradients[i].value() - mean[i];
       add_scaled_(mean[i], off, share);
       add_scaled_(squares[i], square(off), 1 - share);
     }

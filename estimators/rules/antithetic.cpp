@@ -7,7 +7,7 @@ AntitheticPair evaluate_pair(const Distribution& q, const Scope& scope, const Co
   AntitheticPair pair;
   pair.u = scope.rng.uniform(logits.shape());
   pair.z = greater(sigmoid(logits), pair.u);
-  pair.twin = greater(pair.u, sigmoid(neg(logits)));
+  pair.twin = greater(pair.u, sigmoid(-logits));
   pair.f = cost(pair.z, scope);
   const NoGradGuard no_grad;
   Scope compared = scope;

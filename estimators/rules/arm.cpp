@@ -25,7 +25,7 @@ Rule arm() {
     // A logit that is not a number stays one.
     const Tensor side = map([](real u, real a) { return std::isnan(a) ? a : u - real(0.5); },
                             pair.u, q.param().value());
-    const Tensor ghat = mul(per_row(sub(pair.f_twin, pair.f.value())), side);
+    const Tensor ghat = per_row(pair.f_twin - pair.f.value()) * side;
     return pair.f + attach(q.param(), ghat);
   };
   return {.name = "arm", .apply = apply, .takes = {.names = {"bernoulli"}}};

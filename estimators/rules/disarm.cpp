@@ -5,10 +5,10 @@
 // L layers. The cost need not be differentiable in z.
 //     g = 1/2 (f(b) - f(b~)) 1[b != b~] (-1)^{b~} sigmoid(|a|)
 //
-// ARM's estimate depends on u, but the costs only on the pair (b, b~). Taking the expectation of u
-// - 1/2 given the pair (Rao-Blackwell) cannot raise the variance: it is 0 where b = b~, and where
-// they differ u is uniform beyond max(p, 1-p) on one side, with mean distance sigmoid(|a|) / 2 from
-// 1/2.
+// ARM's estimate depends on u, but the costs only on the pair (b, b~). Taking the expectation of
+// (u - 1/2) given the pair (Rao-Blackwell) cannot raise the variance. It is 0 where b = b~. Where
+// they differ, u is uniform beyond max(p, 1-p) on one side, at a mean distance sigmoid(|a|) / 2
+// from 1/2.
 #include "stflow/estimators/rules/antithetic.h"
 #include "stflow/estimators/rules/rules.h"
 
@@ -17,9 +17,9 @@ namespace stflow {
 Rule disarm() {
   const auto apply = [](const Distribution& q, const Scope& scope, const Cost& cost, const Var&) {
     const AntitheticPair pair = evaluate_pair(q, scope, cost);
-    const Tensor sign = sub(pair.z, pair.twin);  // 1[b != b~] (-1)^{b~}
-    const Tensor half_difference = mul(sub(pair.f.value(), pair.f_twin), Tensor::scalar(real(0.5)));
-    const Tensor ghat = mul(per_row(half_difference), mul(sign, sigmoid(abs(q.param().value()))));
+    const Tensor sign = pair.z - pair.twin;  // 1[b != b~] (-1)^{b~}
+    const Tensor half_difference = 0.5 * (pair.f.value() - pair.f_twin);
+    const Tensor ghat = per_row(half_difference) * (sign * sigmoid(abs(q.param().value())));
     return pair.f + attach(q.param(), ghat);
   };
   return {.name = "disarm", .apply = apply, .takes = {.names = {"bernoulli"}}};

@@ -21,9 +21,8 @@ Var leave_one_out_estimate(const Distribution& q, const Scope& scope, const Cost
   const Tensor z = q.sample(scope.rng);
   const Var f = cost(z, scope);
   const auto paths = static_cast<real>(scope.paths);
-  const Tensor advantage =
-      mul(sub(f.value(), mean(f.value(), {0}, true)), Tensor::scalar(paths / (paths - 1)));
-  return f + attach(q.param(), mul(per_row(advantage), q.score(z)));
+  const Tensor advantage = (f.value() - mean(f.value(), {0}, true)) * (paths / (paths - 1));
+  return f + attach(q.param(), per_row(advantage) * q.score(z));
 }
 
 }  // namespace

@@ -30,10 +30,10 @@ Rule measure_valued() {
       const NoGradGuard no_grad;
       Scope compared = scope;
       compared.difference = true;
-      f_other = cost(add(z, mul(unit, sub(exchange.other, z))), compared).value();
+      f_other = cost(z + unit * (exchange.other - z), compared).value();
     }
-    const Tensor effect = sub(f_other, f.value()).reshape({units, -1});  // one row a unit
-    return f + attach(q.param(), mul(exchange.weight, transpose(effect).reshape(z.shape())));
+    const Tensor effect = (f_other - f.value()).reshape({units, -1});  // one row a unit
+    return f + attach(q.param(), exchange.weight * transpose(effect).reshape(z.shape()));
   };
   return {.name = "measure-valued", .apply = apply, .takes = {.traits = {Trait::measure_valued}}};
 }

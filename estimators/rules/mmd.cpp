@@ -9,8 +9,9 @@
 //     d MMD^2 / d(mean) = 2 [E_{y~mu} D(y) - D(z~)]   or, with the sample as control variate,
 //                       = 2 [D(z) - D(z~)]
 // times h^2 / (2 epsilon), which makes it straight-through as the bandwidth h grows. Both have the
-// same mean; without the control variate the deviation grows as 1 / epsilon. On bernoulli4 with h =
-// 1 the deviation with / without it is .32 / 1.52 at epsilon = .1, but .20 / .13 at epsilon = 1.
+// same mean; without the control variate the deviation grows as 1 / epsilon. On bernoulli4
+// with h = 1 the deviation with / without it is .32 / 1.52 at epsilon = .1, but .20 / .13 at
+// epsilon = 1.
 //
 // As epsilon -> 0 it is straight-through times exp(-1/(2h^2)) for Bernoulli (one-hot: exp(-1/h^2)),
 // for counts times a weight w(z) that is negative beyond about |z - rate| = sqrt(rate + h^2), so
@@ -201,7 +202,7 @@ Tensor mmd_gradient(const Distribution& q, const Tensor& z, const Tensor& d, dou
   // two states.
   const auto divided = [&](const Tensor& gradient, double distance) {
     if (!options.divide_by_mean_weight) return gradient;
-    return div(gradient, Tensor::scalar(kernel(static_cast<real>(distance))));
+    return gradient / kernel(static_cast<real>(distance));
   };
   const bool control_variate = options.control_variate;
   switch (q.support()) {
@@ -262,7 +263,7 @@ LocalRule mmd(const MmdOptions& options) {
       const NoGradGuard no_grad;
       const Tensor row = row_weight && row_weight->defined()
                              ? per_row(abs(*row_weight))
-                             : Tensor::scalar(static_cast<real>(1 / options.loss_scale));
+                             : Tensor::scalar(1 / options.loss_scale);
       const Tensor weight = broadcast_to(row, out.shape());
       const Tensor push = map([epsilon](real g, real w) { return w > 0 ? epsilon * g / w : 0; },
                               up.value(), weight);

@@ -29,7 +29,7 @@ Rule muprop() {
     const Var tangent = f_mean.detach() + sum(slope * (z - mu.detach()), {-1});
     const Var through_mean = grad({mu}, {param}, /*create_graph=*/false, {slope})[0];
 
-    const Var ghat = per_row(f.detach() - tangent) * Var(q.score(z)) + through_mean;
+    const Var ghat = per_row(f.detach() - tangent) * q.score(z) + through_mean;
     return f + attach(q.param(), ghat.value());
   };
   return {"muprop", apply};

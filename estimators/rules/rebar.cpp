@@ -6,8 +6,8 @@
 //     g = (f(b) - eta c(z~)) score(b) + eta d_a c(z) - eta d_a c(z~),   c(z) = f(soften(z, T))
 //
 // z, the perturbed parameter, hardens to b, so c(z) resembles f(b), and the gradient of its
-// expectation is pathwise. Drawing z~ anew given b leaves the law of z as it is, so E c(z) = E_b
-// E[c(z~) | b], whence
+// expectation is pathwise. Drawing z~ anew given b leaves the distribution of z as it is, so
+// E c(z) = E_b E[c(z~) | b], whence
 //     E[c(z~) score(b)] = d_a E c(z) - E[d_a c(z~)],
 // the second derivative through z~ at fixed b and v. What g subtracts and adds therefore cancels.
 // z~ depends on `a` also through the probabilities in its noise; detaching those is the classic
@@ -51,7 +51,7 @@ Var relaxed_control_variate_estimate(const Distribution& q, const Scope& scope, 
   const Var dc = grad({c_z - c_given_b}, {a}, /*create_graph=*/tune)[0];
 
   const Var residual = f.detach() - (tune ? c_given_b : c_given_b.detach());
-  const Var ghat = per_row(residual) * Var(here->score(b)) + dc;
+  const Var ghat = per_row(residual) * here->score(b) + dc;
   train_for_low_variance(ghat, parameters);
   return f + attach(q.param(), ghat.value());
 }
@@ -64,7 +64,7 @@ RelaxedCost::RelaxedCost(const RebarOptions& options, const std::string& name) :
             "': tune_every must be at least 1, got ", options.tune_every, "; at most ", kMostCalls,
             " calls are counted");
   const auto scalar = [&](double value) {
-    const Tensor tensor = Tensor::scalar(static_cast<real>(value));
+    const Tensor tensor = Tensor::scalar(value);
     return options.tune ? Var::parameter(tensor) : Var(tensor);
   };
   eta = scalar(options.eta);

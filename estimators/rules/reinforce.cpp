@@ -20,7 +20,7 @@ Var score_estimate(const Distribution& q, const Scope& scope, const Cost& cost, 
   const Var f = cost(z, scope);
   CHECK_ARG(broadcasts_to(beta.shape(), f.shape()), "rule 'reinforce-net': a context for examples ",
             beta.shape(), " does not fit a cost of shape ", f.shape());
-  const Var ghat = per_row(f.detach() - beta) * Var(q.score(z));
+  const Var ghat = per_row(f.detach() - beta) * q.score(z);
   train_for_low_variance(ghat, parameters);
   return f + attach(q.param(), ghat.value());
 }

@@ -27,7 +27,7 @@ Var inverse_estimate(const Distribution& q, const Scope& scope, const Cost& cost
   const Var u = Var::parameter(given.u);
   const Var r = per_example(network, u, "relax");
   const Var dr = grad({r}, {u}, /*create_graph=*/true)[0];
-  const Var ghat = per_row(f.detach() - r) * Var(q.score(z)) - dr * Var(given.slope);
+  const Var ghat = per_row(f.detach() - r) * q.score(z) - dr * given.slope;
   train_for_low_variance(ghat, parameters);
   return f + attach(q.param(), ghat.value());
 }
