@@ -98,4 +98,21 @@ Var poisson_log_pmf(const Var& rate, const Var& x);
 /// -log_softmax(logits)[label]: [...,K] and labels [...] (whole numbers) -> [...]
 Var cross_entropy(const Var& logits, const Tensor& labels);
 
+// ---- fused (ops_fused.cpp): formulas of several ops in one loop ----
+// For what runs for every unit and pixel of a step: bernoulli_log_prob, and the relaxed bits of
+// distributions/bernoulli.cpp. Write a formula with the ops above first; fuse it, with
+// tensor/kernels/map.h, when it is seen to cost time.
+/// up (x - sigmoid(logits)), the gradient of bernoulli_log_prob in the logits: up [...,1];
+/// residual = x - sigmoid(logits), known from the value.
+Var bernoulli_log_prob_grad(const Var& up, const Var& logits, const Var& x, const Tensor& residual);
+/// s softplus(w), w = softplus(s a) + s logit(v), with a = logits, s = sign: a bit's perturbed
+/// logit when the bit is known. s is 1 for a one, -1 for a zero; v in (0, 1). All of one shape.
+Var perturbed_given(const Var& logits, const Tensor& sign, const Tensor& v);
+/// Its derivative sigmoid(w) sigmoid(s a), from perturbed = perturbed_given(logits, sign, v).
+Var perturbed_given_slope(const Var& logits, const Tensor& sign, const Tensor& perturbed);
+/// sigmoid(z / T), with T a single number: a relaxed bit.
+Var soften(const Var& z, const Var& temperature);
+/// Its derivative y (1 - y) / T, from y = soften(z, T).
+Var soften_slope(const Var& y, const Var& temperature);
+
 }  // namespace stflow

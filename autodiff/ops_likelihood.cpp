@@ -7,27 +7,7 @@
 #include "stflow/tensor/special.h"
 
 namespace stflow {
-
 namespace {
-
-// up (x - sigmoid(a)), the gradient of bernoulli_log_prob in the logits: one op, not four, because
-// REBAR and RELAX differentiate it again for every pixel.
-Var logits_gradient(const Var& up, const Var& logits, const Var& x, const Tensor& residual) {
-  return make_node("bernoulli_log_prob_grad", up.value() * residual, {up, logits, x},
-                   [residual](const Var& out, const Var& g) {
-                     const Var &each = out.input(0), &a = out.input(1), &values = out.input(2);
-                     if (grad_enabled()) {
-                       const Var p = sigmoid(a);
-                       return Vars{g * (values - p), -g * each * p * sigmoid(-a), g * each};
-                     }
-                     Tensor to_logits;
-                     const Tensor to_rows =
-                         bernoulli_residual_backward(g.value(), each.value(), a.value(), residual,
-                                                     out.wants(1) ? &to_logits : nullptr);
-                     return Vars{Var(to_rows), to_logits.defined() ? Var(to_logits) : Var(),
-                                 out.wants(2) ? g * each : Var()};
-                   });
-}
 
 /// A function of one number in double, and its derivative.
 struct Function {
@@ -62,9 +42,10 @@ Var bernoulli_log_prob(const Var& logits, const Var& x) {
   return make_node(
       "bernoulli_log_prob", value, {logits, x}, [residual](const Var& out, const Var& up) {
         const Var each = reshape(up, up.shape().inserted(up.rank(), 1));
-        return Vars{
-            out.wants(0) ? logits_gradient(each, out.input(0), out.input(1), residual) : Var(),
-            out.wants(1) ? each * replace_inf(out.input(0), 0) : Var()};
+        return Vars{out.wants(0)
+                        ? bernoulli_log_prob_grad(each, out.input(0), out.input(1), residual)
+                        : Var(),
+                    out.wants(1) ? each * replace_inf(out.input(0), 0) : Var()};
       });
 }
 

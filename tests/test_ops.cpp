@@ -13,6 +13,7 @@
 #include "stflow/autodiff/grad.h"
 #include "stflow/autodiff/gradcheck.h"
 #include "stflow/autodiff/ops.h"
+#include "tests/op_edges.h"
 #include "tests/op_table.h"
 #include "tests/testing.h"
 

@@ -163,6 +163,7 @@ inline real tanh(real x) {
   return std::copysign(-e / (e + 2), x);
 }
 inline real sigmoid(real x) { return 1 / (1 + exp(-x)); }
+inline real logit(real p) { return log(p / (1 - p)); }  // 1 - p is exact from 1/2 on
 inline real softplus(real x) { return (x > 0 ? x : real(0)) + log1p_unit(exp(-std::abs(x))); }
 
 // Partial sums are kept in a fixed number of lanes: vectorisable, and the same order everywhere.
