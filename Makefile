@@ -47,7 +47,7 @@ files     = $(sort $(wildcard $(1)))
 LIB_SRC  := $(call files,$(LAYERS:%=%/*.cpp))
 LIB_HDR  := $(call files,$(LAYERS:%=%/*.h))
 # What users include: of tensor/kernels/ only what a fused formula of their own needs.
-PUBLIC_HDR := $(filter-out tensor/kernels/%,$(LIB_HDR)) tensor/kernels/map.h tensor/kernels/simd.h
+PUBLIC_HDR := $(filter-out tensor/kernels/%,$(LIB_HDR)) $(addprefix tensor/kernels/,map.h simd.h cpu.h)
 COMMON_SRC := $(if $(filter asan-kernels tsan,$(CONFIG)),,$(call files,examples/models/*.cpp examples/paper/*.cpp))
 PROGRAM_SRC := $(call files,examples/*.cpp)
 TEST_SRC := tests/main.cpp $(call files,$(TEST_NAMES:%=tests/test_%.cpp))

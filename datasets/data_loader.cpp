@@ -8,7 +8,7 @@
 
 #include "stflow/datasets/binarize.h"
 #include "stflow/datasets/noise.h"
-#include "stflow/tensor/kernels/simd.h"
+#include "stflow/tensor/kernels/cpu.h"
 #include "stflow/tensor/parallel.h"
 
 namespace stflow {

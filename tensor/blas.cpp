@@ -19,8 +19,8 @@
 #include <set>
 #include <type_traits>
 
+#include "stflow/tensor/kernels/cpu.h"
 #include "stflow/tensor/kernels/gemm_avx512.h"
-#include "stflow/tensor/kernels/simd.h"
 #include "stflow/tensor/kernels/two_value_gemm.h"
 #include "stflow/tensor/parallel.h"
 

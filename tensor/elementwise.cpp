@@ -4,13 +4,13 @@
 // function.
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "stflow/tensor/kernels/broadcast.h"
 #include "stflow/tensor/kernels/map.h"
 #include "stflow/tensor/kernels/simd.h"
 #include "stflow/tensor/math.h"
 #include "stflow/tensor/parallel.h"
+#include "stflow/tensor/special.h"
 
 namespace stflow {
 namespace {
@@ -47,34 +47,6 @@ Tensor zip(const Tensor& a, const Tensor& b, const char* op, Function f) {
     zip_loop(pa + ia, plan.a_step, pb + ib, plan.b_step, out + start, n, f);
   });
   return y;
-}
-
-double polygamma_at(int n, double x) {
-  if (x < 0) return std::numeric_limits<double>::quiet_NaN();
-  // psi_n(x) = psi_n(x+1) - (-1)^n n! / x^{n+1}; log Gamma (n = -1) loses log x instead.
-  double factorial = 1;
-  for (int i = 2; i <= n; ++i) factorial *= i;
-  const double sign = n % 2 == 0 ? 1 : -1;
-  double shift = 0;
-  for (; x < 10; x += 1) shift += n < 0 ? std::log(x) : sign * factorial / std::pow(x, n + 1);
-
-  // Asymptotic series: the (n+1)-th derivative of log Gamma's, with Bernoulli numbers B_2k.
-  constexpr double kBernoulli[] = {1.0 / 6,  -1.0 / 30,     1.0 / 42, -1.0 / 30,
-                                   5.0 / 66, -691.0 / 2730, 7.0 / 6};
-  double series = 0;
-  for (int k = 1; k <= 7; ++k) {
-    double ratio = 1;  // (2k + n - 1)! / (2k)!
-    for (int i = 2 * k + 1; i <= 2 * k + n - 1; ++i) ratio *= i;
-    if (n == -1) ratio = 1.0 / (2 * k * (2 * k - 1));
-    if (n == 0) ratio = 1.0 / (2 * k);
-    series += kBernoulli[k - 1] * ratio / std::pow(x, 2 * k + n);
-  }
-  if (n == -1) {
-    return (x - 0.5) * (std::log(x) - 1) + 0.5 * (std::log(2 * M_PI) - 1) + series - shift;
-  }
-  if (n == 0) return std::log(x) - 0.5 / x - series - shift;
-  const double leading = factorial / n / std::pow(x, n) + factorial / (2 * std::pow(x, n + 1));
-  return -sign * (leading + series) - shift;
 }
 
 }  // namespace
@@ -162,10 +134,8 @@ Tensor clamp(const Tensor& x, real low, real high) {
 Tensor polygamma(int n, const Tensor& x) {
   CHECK_ARG(n >= -1, "[polygamma] order must be at least -1, got ", n);
   CHECK_ARG(n <= 20, "[polygamma] order must be at most 20, got ", n);
-  return apply([=](real v) { return static_cast<real>(polygamma_at(n, v)); }, x);
+  return apply([=](real v) { return static_cast<real>(polygamma(n, double{v})); }, x);
 }
-
-double polygamma(int n, double x) { return polygamma_at(n, x); }
 
 void add_scaled_(Tensor& y, const Tensor& x, real scale) {
   CHECK_ARG(y.shape() == x.shape(), "[add_scaled_] shapes differ: ", y.shape(), " and ", x.shape());

@@ -46,9 +46,7 @@ Tensor leaky_relu(const Tensor& x, real slope);  // x > 0 ? x : slope x
 Tensor pow(const Tensor& x, real exponent);
 Tensor clamp(const Tensor& x, real low, real high);
 /// The polygamma function psi_n(x), x > 0: n = -1 is log Gamma, 0 digamma, 1 trigamma, ... 20.
-/// (Abramowitz & Stegun 6.1.41, 6.3.18, 6.4.11 after shifting x above 10 by the recurrence.)
 Tensor polygamma(int n, const Tensor& x);
-double polygamma(int n, double x);
 
 // ---- the same as formulas; a number is rounded to real first ----
 inline Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }

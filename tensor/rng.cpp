@@ -11,7 +11,7 @@
 #include <numeric>
 #include <utility>
 
-#include "stflow/tensor/kernels/simd.h"
+#include "stflow/tensor/kernels/cpu.h"
 #include "stflow/tensor/math.h"
 #include "stflow/tensor/parallel.h"
 

@@ -35,7 +35,7 @@ breaches=$(
   check estimators/rules tensor autodiff nn $d estimators/expect.h estimators/flow/kernel.h estimators/rules $map
   check estimators/flow tensor autodiff $d estimators/flow
   check estimators/lab tensor autodiff nn $d estimators estimators/rules estimators/lab
-  check datasets tensor datasets tensor/kernels/simd.h
+  check datasets tensor datasets tensor/kernels/cpu.h
   for folder in train train/console; do
     check $folder tensor autodiff nn $d estimators estimators/{rules,flow,lab} datasets train train/console $map
   done

@@ -1,8 +1,8 @@
 // test_gemm.cpp - the kernels behind matrix products, against plain loops in double.
 #include <cmath>
 
+#include "stflow/tensor/kernels/cpu.h"
 #include "stflow/tensor/kernels/gemm_avx512.h"
-#include "stflow/tensor/kernels/simd.h"
 #include "stflow/tensor/kernels/transpose.h"
 #include "stflow/tensor/rng.h"
 #include "tests/testing.h"

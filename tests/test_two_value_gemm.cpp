@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "stflow/tensor/blas.h"
-#include "stflow/tensor/kernels/simd.h"
+#include "stflow/tensor/kernels/cpu.h"
 #include "stflow/tensor/kernels/two_value_gemm.h"
 #include "stflow/tensor/math.h"
 #include "stflow/tensor/parallel.h"

@@ -6,7 +6,7 @@
 #include <cassert>
 #include <utility>
 
-#include "stflow/tensor/kernels/simd.h"
+#include "stflow/tensor/kernels/cpu.h"
 #include "stflow/tensor/kernels/transpose.h"
 #include "stflow/tensor/parallel.h"
 

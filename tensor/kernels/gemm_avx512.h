@@ -3,10 +3,7 @@
 // A tile of c, 8 rows by 48 columns, stays in registers while all of its products are added up:
 // each number of `a` is broadcast and meets three vectors of a row of b. Nothing is copied unless
 // the columns of b lie apart; then 48 of them at a time are, and where the product is cut into
-// panels of rows, all of them beforehand (a product of 200 or 512 each way gains a fifth). For
-// layers of a few hundred units and batches of 50 to 200 one core does 200 to 240 GFLOP/s, OpenBLAS
-// 0.3.21's AVX-512 kernels 150 to 230, its AVX2 kernels (which OPENBLAS_CORETYPE=Haswell asks for)
-// 100 to 125.
+// panels of rows, all of them beforehand. What that gains is in tests/bench/README.md.
 #pragma once
 
 #include "stflow/tensor/tensor.h"
@@ -25,7 +22,7 @@ Tensor packed_columns(const Strided& b, int64_t k, int64_t n);
 
 /// c [m,n] = a [m,k] b [k,n] + bias [n] (null: none); rows of c are c_row apart, and b.row or
 /// b.column is 1. `packed`: packed_columns(b, k, n), or null to pack them on the way. To be called
-/// where has_avx512() (simd.h).
+/// where has_avx512() (cpu.h).
 void gemm_avx512(int64_t m, int64_t n, int64_t k, const Strided& a, const Strided& b,
                  const real* packed, const real* bias, real* c, int64_t c_row);
 

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <span>
 
-#include "stflow/tensor/kernels/simd.h"
+#include "stflow/tensor/kernels/cpu.h"
 #include "stflow/tensor/parallel.h"
 
 namespace stflow {

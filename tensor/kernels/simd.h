@@ -1,5 +1,5 @@
-// simd.h - scalar functions that the compiler can turn into vector code, and the attribute that
-// asks it to.
+// simd.h - functions of one number that the compiler can turn into vector code, in a function marked
+// STFLOW_CLONES (cpu.h).
 //
 // exp and log are the Cephes polynomials (Moshier 1992) without branches or table look-ups: a plain
 // loop over them is vectorised, and gives the same bits in a vector, in the tail of a loop and on
@@ -13,54 +13,8 @@
 #include <limits>
 #include <type_traits>
 
+#include "stflow/tensor/kernels/cpu.h"
 #include "stflow/tensor/real.h"
-
-// Compiles a function for AVX-512, AVX2 and the baseline; the loader picks one. Sanitizers cannot
-// follow such functions, and other platforms have no need of them.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
-    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define STFLOW_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define STFLOW_CLONES
-#endif
-
-namespace stflow {
-
-// Eight or sixteen numbers: as floats, a register of AVX2 or of AVX-512, where the compiler keeps
-// them as it does not do with an array. Of what does not fit the registers there are it makes a
-// mess, so a kernel is a template over the two, and STFLOW_AVX512 marks the copy for Wide, to be
-// called where has_avx512().
-struct Narrow {
-  using Vec =
-      real __attribute__((vector_size(8 * sizeof(real)), aligned(alignof(real)), may_alias));
-};
-struct Wide {
-  using Vec =
-      real __attribute__((vector_size(16 * sizeof(real)), aligned(alignof(real)), may_alias));
-};
-
-#if defined(__x86_64__) && defined(__GNUC__)
-#define STFLOW_HAS_INTRINSICS 1
-#define STFLOW_AVX512 __attribute__((target("avx512f")))
-/// May functions for floats that are marked STFLOW_AVX512 be called here?
-inline bool has_avx512() {
-  static const bool has = std::is_same_v<real, float> && __builtin_cpu_supports("avx512f");
-  return has;
-}
-/// Does the processor multiply sixteen floats at a time in two halves? AMD's of 2022 (Zen 4) do:
-/// products take twice as long there, sums and look-ups do not.
-inline bool halves_avx512() {
-  static const bool halves = has_avx512() && __builtin_cpu_is("amdfam19h");
-  return halves;
-}
-#else
-#define STFLOW_HAS_INTRINSICS 0
-#define STFLOW_AVX512
-constexpr bool has_avx512() { return false; }
-constexpr bool halves_avx512() { return false; }
-#endif
-
-}  // namespace stflow
 
 namespace stflow::simd {
 
@@ -165,47 +119,5 @@ inline real tanh(real x) {
 inline real sigmoid(real x) { return 1 / (1 + exp(-x)); }
 inline real logit(real p) { return log(p / (1 - p)); }  // 1 - p is exact from 1/2 on
 inline real softplus(real x) { return (x > 0 ? x : real(0)) + log1p_unit(exp(-std::abs(x))); }
-
-// Partial sums are kept in a fixed number of lanes: vectorisable, and the same order everywhere.
-constexpr int kLanes = 16;
-
-/// Folds term(i) for i in [0, n) into lanes, in a fixed order: lane = fold(lane, term(i)). Inline
-/// it into a STFLOW_CLONES function.
-template <typename Term, typename Fold>
-inline __attribute__((always_inline)) void fold_lanes(int64_t n, Term term, Fold fold,
-                                                      real (&lanes)[kLanes]) {
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    for (int lane = 0; lane < kLanes; ++lane) lanes[lane] = fold(lanes[lane], term(i + lane));
-  }
-  for (int lane = 0; i < n; ++i, ++lane) lanes[lane] = fold(lanes[lane], term(i));
-}
-
-inline __attribute__((always_inline)) real sum_of_lanes(real (&lanes)[kLanes]) {
-  for (int half = kLanes / 2; half > 0; half /= 2) {
-    for (int lane = 0; lane < half; ++lane) lanes[lane] += lanes[lane + half];
-  }
-  return lanes[0];
-}
-
-/// sum_i term(i).
-template <typename Term>
-inline __attribute__((always_inline)) real lane_sum(int64_t n, Term term) {
-  real lanes[kLanes] = {};
-  fold_lanes(
-      n, term, [](real sum, real each) { return sum + each; }, lanes);
-  return sum_of_lanes(lanes);
-}
-
-/// sum_i log(factor(i)), as the logarithm of a product in each lane, which must not overflow.
-template <typename Factor>
-inline __attribute__((always_inline)) real lane_log_product(int64_t n, Factor factor) {
-  real lanes[kLanes];
-  for (real& lane : lanes) lane = 1;
-  fold_lanes(
-      n, factor, [](real product, real each) { return product * each; }, lanes);
-  for (real& lane : lanes) lane = log(lane);
-  return sum_of_lanes(lanes);
-}
 
 }  // namespace stflow::simd

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <bit>
 
-#include "stflow/tensor/kernels/simd.h"
+#include "stflow/tensor/kernels/cpu.h"
 #include "stflow/tensor/parallel.h"
 #include "stflow/tensor/tensor.h"
 

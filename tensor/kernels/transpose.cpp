@@ -7,7 +7,7 @@
 
 #include <utility>
 
-#include "stflow/tensor/kernels/simd.h"
+#include "stflow/tensor/kernels/cpu.h"
 
 namespace stflow {
 namespace {

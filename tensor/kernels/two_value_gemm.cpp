@@ -11,7 +11,7 @@
 #include <optional>
 #include <vector>
 
-#include "stflow/tensor/kernels/simd.h"
+#include "stflow/tensor/kernels/cpu.h"
 #include "stflow/tensor/kernels/subset_sums.h"
 #include "stflow/tensor/kernels/transpose.h"
 #include "stflow/tensor/math.h"

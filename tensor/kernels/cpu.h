@@ -1,0 +1,56 @@
+// cpu.h - which vector instructions the processor has, and how a kernel is made for them.
+//
+// Two ways. STFLOW_CLONES asks the compiler for copies of a function with plain loops. Kernels that
+// keep numbers in registers by hand are templates over Narrow and Wide, made twice.
+#pragma once
+
+#include <type_traits>
+
+#include "stflow/tensor/real.h"
+
+// Compiles a function for AVX-512, AVX2 and the baseline; the loader picks one. Sanitizers cannot
+// follow such functions, and other platforms have no need of them.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
+    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define STFLOW_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define STFLOW_CLONES
+#endif
+
+namespace stflow {
+
+// Eight or sixteen numbers: as floats, a register of AVX2 or of AVX-512, where the compiler keeps
+// them as it does not do with an array. Of what does not fit the registers there are it makes a
+// mess, so a kernel is a template over the two, and STFLOW_AVX512 marks the copy for Wide, to be
+// called where has_avx512().
+struct Narrow {
+  using Vec =
+      real __attribute__((vector_size(8 * sizeof(real)), aligned(alignof(real)), may_alias));
+};
+struct Wide {
+  using Vec =
+      real __attribute__((vector_size(16 * sizeof(real)), aligned(alignof(real)), may_alias));
+};
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#define STFLOW_HAS_INTRINSICS 1
+#define STFLOW_AVX512 __attribute__((target("avx512f")))
+/// May functions for floats that are marked STFLOW_AVX512 be called here?
+inline bool has_avx512() {
+  static const bool has = std::is_same_v<real, float> && __builtin_cpu_supports("avx512f");
+  return has;
+}
+/// Does the processor multiply sixteen floats at a time in two halves? AMD's of 2022 (Zen 4) do:
+/// products take twice as long there, sums and look-ups do not.
+inline bool halves_avx512() {
+  static const bool halves = has_avx512() && __builtin_cpu_is("amdfam19h");
+  return halves;
+}
+#else
+#define STFLOW_HAS_INTRINSICS 0
+#define STFLOW_AVX512
+constexpr bool has_avx512() { return false; }
+constexpr bool halves_avx512() { return false; }
+#endif
+
+}  // namespace stflow
