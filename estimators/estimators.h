@@ -2,7 +2,9 @@
 #pragma once
 
 #include "stflow/estimators/distributions/bernoulli.h"
+#include "stflow/estimators/distributions/binomial.h"
 #include "stflow/estimators/distributions/categorical.h"
+#include "stflow/estimators/distributions/geometric.h"
 #include "stflow/estimators/distributions/poisson.h"
 #include "stflow/estimators/expect.h"
 #include "stflow/estimators/flow/projection.h"

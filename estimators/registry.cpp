@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "stflow/estimators/distributions/bernoulli.h"
+#include "stflow/estimators/distributions/binomial.h"
 #include "stflow/estimators/distributions/categorical.h"
+#include "stflow/estimators/distributions/geometric.h"
 #include "stflow/estimators/distributions/poisson.h"
 #include "stflow/estimators/rules/control_variate.h"
 
@@ -64,6 +66,11 @@ const std::vector<DistributionInfo>& distribution_registry() {
       {"categorical", concat(std::vector{row(real(.4), -1), row(1, real(.2)), row(-1, 0)}, 1),
        [](const Var& a) { return std::make_unique<Categorical>(a, 3); }},
       {"poisson", row(real(.7), 3), [](const Var& a) { return std::make_unique<Poisson>(a); }},
+      {"geometric", row(real(.4), 1), [](const Var& a) { return std::make_unique<Geometric>(a); }},
+      {"binomial", row(real(.4), -1),
+       [](const Var& a) { return std::make_unique<Binomial>(5, a); }},
+      {"negative_binomial", row(real(.4), 1),
+       [](const Var& a) { return std::make_unique<NegativeBinomial>(2.5, a); }},
   };
   return distributions;
 }
