@@ -22,6 +22,7 @@
 #include "stflow/tensor/kernels/cpu.h"
 #include "stflow/tensor/kernels/gemm_avx512.h"
 #include "stflow/tensor/kernels/two_value_gemm.h"
+#include "stflow/tensor/numbers.h"
 #include "stflow/tensor/parallel.h"
 
 namespace stflow {
@@ -59,8 +60,6 @@ class Stopwatch {
 };
 
 blasint blas_int(int64_t x) { return static_cast<blasint>(x); }
-
-int64_t round_up(int64_t x, int64_t multiple) { return (x + multiple - 1) / multiple * multiple; }
 
 /// How many panels a product is cut into: more with its work, but slower, for a narrow panel is
 /// less efficient; a power of two, so that two or four threads get equal shares.

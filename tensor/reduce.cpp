@@ -10,6 +10,7 @@
 #include "stflow/tensor/kernels/broadcast.h"
 #include "stflow/tensor/kernels/folds.h"
 #include "stflow/tensor/math.h"
+#include "stflow/tensor/numbers.h"
 #include "stflow/tensor/parallel.h"
 
 namespace stflow {
@@ -72,7 +73,7 @@ real reduce_run(const real* x, int64_t n, RunKernel kernel, int64_t most = simd:
 
 // A sum over everything goes in blocks, in parallel.
 real reduce_all(const real* x, int64_t n, RunKernel kernel) {
-  const int64_t blocks = (n + simd::kLongRun - 1) / simd::kLongRun;
+  const int64_t blocks = ceil_div(n, simd::kLongRun);
   if (blocks <= 1) return kernel(x, n);
   const int64_t most = blocks <= 64 ? simd::kLongRun : simd::kShortRun * simd::kLanes;
   std::vector<real> partial(blocks);

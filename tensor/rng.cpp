@@ -13,6 +13,7 @@
 
 #include "stflow/tensor/kernels/cpu.h"
 #include "stflow/tensor/math.h"
+#include "stflow/tensor/numbers.h"
 #include "stflow/tensor/parallel.h"
 
 namespace stflow {
@@ -73,7 +74,7 @@ void uniform_lanes(uint64_t seed, uint64_t stream, uint64_t block, real* out) {
 void fill_uniform(const Rng::State& state, uint64_t position, real* out, int64_t n) {
   constexpr int64_t kGroup = 4 * kLanes;
   const int64_t skip = static_cast<int64_t>(position % 4);  // of the first block
-  const int64_t groups = (skip + n + kGroup - 1) / kGroup;
+  const int64_t groups = ceil_div(skip + n, kGroup);
   parallel_for(groups, kElementwiseGrain / (4 * kGroup), [&](int64_t begin, int64_t end) {
     real numbers[kGroup];
     for (int64_t group = begin; group < end; ++group) {

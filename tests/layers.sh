@@ -52,7 +52,7 @@ breaches=$(
     done
   }
   only_in tensor/blas.cpp '# *include *[<"]cblas' 'cblas.h'
-  only_in tensor/parallel.cpp '# *include *<omp\.h>|# *pragma +omp +(parallel|task|for)' 'OpenMP'
+  only_in tensor/kernels/processors.cpp '# *include *<omp\.h>|# *pragma +omp +(parallel|task|for)' 'OpenMP'
 
   short() {  # LIMIT FILE...
     local limit=$1 file lines

@@ -8,6 +8,7 @@
 
 #include "stflow/tensor/kernels/cpu.h"
 #include "stflow/tensor/kernels/transpose.h"
+#include "stflow/tensor/numbers.h"
 #include "stflow/tensor/parallel.h"
 
 #if STFLOW_HAS_INTRINSICS
@@ -85,7 +86,7 @@ constexpr auto kTileFunctions = tile_functions(std::make_index_sequence<kTileRow
 }  // namespace
 
 Tensor packed_columns(const Strided& b, int64_t k, int64_t n) {
-  const int64_t blocks = (n + kTileColumns - 1) / kTileColumns;
+  const int64_t blocks = ceil_div(n, kTileColumns);
   Tensor packed({blocks, k, kTileColumns});
   const int64_t grain = std::max<int64_t>(1, kElementwiseGrain / (k * kTileColumns + 1));
   parallel_for(blocks, grain, [&](int64_t begin, int64_t end) {
@@ -105,7 +106,7 @@ void gemm_avx512(int64_t m, int64_t n, int64_t k, const Strided& a, const Stride
   if (b.column != 1 && packed == nullptr) block = Tensor({k, kTileColumns});
   for (int64_t column = 0; column < n; column += kTileColumns) {
     const int64_t columns = std::min(kTileColumns, n - column);
-    const int64_t vectors = (columns + kLanes - 1) / kLanes;
+    const int64_t vectors = ceil_div(columns, kLanes);
     Tile tile{.k = k,
               .a = a.data,
               .a_row = a.row,

@@ -5,6 +5,7 @@
 #include <bit>
 
 #include "stflow/tensor/kernels/cpu.h"
+#include "stflow/tensor/numbers.h"
 #include "stflow/tensor/parallel.h"
 #include "stflow/tensor/tensor.h"
 
@@ -23,16 +24,17 @@ constexpr int64_t kChoices = 16;     // of four rows
 // ---- sums ----
 
 template <typename Width, bool kWeighted>
-inline __attribute__((always_inline)) void add_lists(const Choice& choice, int64_t first,
-                                                     const real* packed, real* sums) {
+inline __attribute__((always_inline)) void add_lists(const Choice& choice, const Lists& lists,
+                                                     int64_t first, const real* packed,
+                                                     real* sums) {
   using Vec = typename Width::Vec;
   const int64_t list = first / choice.block * choice.items;
-  const int32_t* count = choice.count.get() + list;
-  const uint8_t* place = choice.place.get() + list * choice.room;
-  const real* weight = kWeighted ? choice.weight.get() + list * choice.room : nullptr;
+  const int32_t* count = lists.count.get() + list;
+  const uint8_t* place = lists.place.get() + list * lists.room;
+  const real* weight = kWeighted ? lists.weight.get() + list * lists.room : nullptr;
   const Vec* rows = reinterpret_cast<const Vec*>(packed);
   Vec* sum = reinterpret_cast<Vec*>(sums);
-  for (int64_t item = 0; item < choice.items; ++item, sum += 2, place += choice.room) {
+  for (int64_t item = 0; item < choice.items; ++item, sum += 2, place += lists.room) {
     Vec a{}, b{}, c{}, d{};  // two rows at a time, for an addition waits for the one before
     const auto add = [&](Vec & left, Vec & right, int32_t k) __attribute__((always_inline)) {
       const Vec* from = rows + 2 * int64_t{place[k]};
@@ -45,7 +47,7 @@ inline __attribute__((always_inline)) void add_lists(const Choice& choice, int64
       add(c, d, k + 1);
     }
     if (k < count[item]) add(a, b, k);
-    if constexpr (kWeighted) weight += choice.room;
+    if constexpr (kWeighted) weight += lists.room;
     sum[0] = first == 0 ? a + c : sum[0] + (a + c);
     sum[1] = first == 0 ? b + d : sum[1] + (b + d);
   }
@@ -69,15 +71,16 @@ inline __attribute__((always_inline)) void fill_table(const typename Width::Vec*
 }
 
 template <typename Width>
-inline __attribute__((always_inline)) void add_codes(const Choice& choice, int64_t first,
-                                                     const real* packed, real* tables, real* sums) {
+inline __attribute__((always_inline)) void add_codes(const Choice& choice, const Codes& codes,
+                                                     int64_t first, const real* packed,
+                                                     real* tables, real* sums) {
   using Vec = typename Width::Vec;
   constexpr int64_t kEntry = 2 * sizeof(Vec);
-  const int64_t groups = std::min(kGroupBlock, choice.groups - first / 4), stride = choice.groups;
+  const int64_t groups = std::min(kGroupBlock, codes.groups - first / 4), stride = codes.groups;
   const Vec* rows = reinterpret_cast<const Vec*>(packed);
   Vec* table = reinterpret_cast<Vec*>(tables);
   for (int64_t g = 0; g < groups; ++g) fill_table<Width>(rows + 8 * g, table + 2 * kChoices * g);
-  const uint8_t* code = choice.code.get() + first / 4;
+  const uint8_t* code = codes.code.get() + first / 4;
   Vec* sum = reinterpret_cast<Vec*>(sums);
   for (int64_t item = 0; item < choice.items; ++item, sum += 2, code += stride) {
     Vec a{}, b{}, c{}, d{};
@@ -102,12 +105,12 @@ template <typename Width>
 inline __attribute__((always_inline)) void add_chosen(const Choice& choice, int64_t first,
                                                       const real* packed, real* tables,
                                                       real* sums) {
-  if (choice.coded) {
-    add_codes<Width>(choice, first, packed, tables, sums);
-  } else if (!choice.weight) {
-    add_lists<Width, false>(choice, first, packed, sums);
+  if (const auto* codes = std::get_if<Codes>(&choice.taken)) {
+    add_codes<Width>(choice, *codes, first, packed, tables, sums);
+  } else if (const auto& lists = std::get<Lists>(choice.taken); !lists.weight) {
+    add_lists<Width, false>(choice, lists, first, packed, sums);
   } else {
-    add_lists<Width, true>(choice, first, packed, sums);
+    add_lists<Width, true>(choice, lists, first, packed, sums);
   }
 }
 
@@ -164,40 +167,45 @@ STFLOW_CLONES void set_bits(const real* x, int64_t n, real common, uint8_t bit, 
   for (int64_t i = 0; i < n; ++i) code[i] |= x[i] != common ? bit : 0;
 }
 
-/// An empty choice, with memory for what it is to hold.
-Choice make_choice(int64_t items, int64_t rows, bool weighted, bool coded) {
-  Choice choice;
-  choice.items = items;
-  choice.rows = rows;
-  choice.coded = coded;
-  choice.block = coded ? 4 * kGroupBlock : std::min(rows, kListBlock);
+/// Memory for what is to be taken.
+Lists make_lists(const Choice& choice, bool weighted) {
+  const int64_t lists = ceil_div(choice.rows, choice.block) * choice.items;
+  const int64_t room = choice.block + 16;
+  return {.room = room,
+          .count = std::make_unique<int32_t[]>(lists),
+          .place = std::make_unique_for_overwrite<uint8_t[]>(lists * room),
+          .weight = weighted ? std::make_unique_for_overwrite<real[]>(lists * room) : nullptr};
+}
+
+Codes make_codes(const Choice& choice) {
+  const int64_t groups = ceil_div(choice.rows, 4 * kCodesAtOnce) * kCodesAtOnce;
+  return {.groups = groups, .code = std::make_unique<uint8_t[]>(groups * choice.items)};
+}
+
+Choice empty_choice(int64_t items, int64_t rows, bool weighted, bool coded) {
+  const int64_t block = coded ? 4 * kGroupBlock : std::min(rows, kListBlock);
+  Choice choice{.items = items, .rows = rows, .block = block, .taken = {}};
   if (coded) {
-    constexpr int64_t kRows = 4 * kCodesAtOnce;
-    choice.groups = (rows + kRows - 1) / kRows * kCodesAtOnce;
-    choice.code = std::make_unique<uint8_t[]>(choice.groups * items);
-    return choice;
+    choice.taken = make_codes(choice);
+  } else {
+    choice.taken = make_lists(choice, weighted);
   }
-  const int64_t lists = (rows + choice.block - 1) / choice.block * items;
-  choice.room = choice.block + 16;
-  choice.count = std::make_unique<int32_t[]>(lists);
-  choice.place = std::make_unique_for_overwrite<uint8_t[]>(lists * choice.room);
-  if (weighted) choice.weight = std::make_unique_for_overwrite<real[]>(lists * choice.room);
   return choice;
 }
 
-void take_row(Choice& choice, int64_t item, const real* x, real common) {
+void take_row(const Choice& choice, Lists& lists, int64_t item, const real* x, real common) {
   for (int64_t first = 0; first < choice.rows; first += choice.block) {
     const int64_t list = first / choice.block * choice.items + item;
-    uint8_t* place = choice.place.get() + list * choice.room;
+    uint8_t* place = lists.place.get() + list * lists.room;
     const int64_t size = std::min(choice.block, choice.rows - first);
-    choice.count[list] = find_others(x + first, size, common, place);
-    for (int32_t k = 0; k < choice.count[list] && choice.weight; ++k)
-      choice.weight[list * choice.room + k] = x[first + place[k]] - common;
+    lists.count[list] = find_others(x + first, size, common, place);
+    for (int32_t k = 0; k < lists.count[list] && lists.weight; ++k)
+      lists.weight[list * lists.room + k] = x[first + place[k]] - common;
   }
 }
 
-void take_row_as_codes(Choice& choice, int64_t item, const real* x, real common) {
-  uint8_t* code = choice.code.get() + item * choice.groups;
+void take_row(const Choice& choice, Codes& codes, int64_t item, const real* x, real common) {
+  uint8_t* code = codes.code.get() + item * codes.groups;
   int64_t r = 0;
   for (; r + 4 <= choice.rows; r += 4) {
     code[r / 4] = static_cast<uint8_t>((x[r] != common) << 4 | (x[r + 1] != common) << 5 |
@@ -207,13 +215,14 @@ void take_row_as_codes(Choice& choice, int64_t item, const real* x, real common)
 }
 
 /// Columns [begin, end) of x, at most 256.
-void take_columns(Choice& choice, int64_t begin, int64_t end, const real* x, real common) {
+void take_columns(const Choice& choice, Lists& lists, int64_t begin, int64_t end, const real* x,
+                  real common) {
   uint8_t found[kListBlock + 16];
   for (int64_t first = 0; first < choice.rows; first += choice.block) {
-    const int64_t list = first / choice.block * choice.items + begin, room = choice.room;
-    int32_t* count = choice.count.get() + list;
-    uint8_t* place = choice.place.get() + list * room;
-    real* weight = choice.weight ? choice.weight.get() + list * room : nullptr;
+    const int64_t list = first / choice.block * choice.items + begin, room = lists.room;
+    int32_t* count = lists.count.get() + list;
+    uint8_t* place = lists.place.get() + list * room;
+    real* weight = lists.weight ? lists.weight.get() + list * room : nullptr;
     const int64_t rows = std::min(choice.block, choice.rows - first);
     for (int64_t r = 0; r < rows; ++r) {
       const real* row = x + (first + r) * choice.items + begin;
@@ -227,7 +236,8 @@ void take_columns(Choice& choice, int64_t begin, int64_t end, const real* x, rea
   }
 }
 
-void take_columns_as_codes(Choice& choice, int64_t begin, int64_t end, const real* x, real common) {
+void take_columns(const Choice& choice, Codes& codes, int64_t begin, int64_t end, const real* x,
+                  real common) {
   uint8_t code[kListBlock];
   for (int64_t first = 0; first < choice.rows; first += 4) {
     std::fill_n(code, end - begin, uint8_t{0});
@@ -235,7 +245,7 @@ void take_columns_as_codes(Choice& choice, int64_t begin, int64_t end, const rea
       set_bits(x + r * choice.items + begin, end - begin, common, static_cast<uint8_t>(16 << r % 4),
                code);
     for (int64_t item = begin; item < end; ++item)
-      choice.code[item * choice.groups + first / 4] = code[item - begin];
+      codes.code[item * codes.groups + first / 4] = code[item - begin];
   }
 }
 
@@ -245,23 +255,30 @@ constexpr int64_t kNumbersAtLeast = 8192;  // that a thread looks at
 
 Choice choice_of_rows(const real* x, int64_t items, int64_t rows, real common, bool weighted,
                       bool coded) {
-  Choice choice = make_choice(items, rows, weighted, coded);
-  parallel_for(items, kNumbersAtLeast / rows + 1, [&](int64_t begin, int64_t end) {
-    for (int64_t item = begin; item < end; ++item)
-      (coded ? take_row_as_codes : take_row)(choice, item, x + item * rows, common);
-  });
+  Choice choice = empty_choice(items, rows, weighted, coded);
+  std::visit(
+      [&](auto& taken) {
+        parallel_for(items, kNumbersAtLeast / rows + 1, [&](int64_t begin, int64_t end) {
+          for (int64_t item = begin; item < end; ++item)
+            take_row(choice, taken, item, x + item * rows, common);
+        });
+      },
+      choice.taken);
   return choice;
 }
 
 Choice choice_of_columns(const real* x, int64_t rows, int64_t items, real common, bool weighted,
                          bool coded) {
-  Choice choice = make_choice(items, rows, weighted, coded);
-  const int64_t grain = std::min(kListBlock, kNumbersAtLeast / rows + 1);
-  parallel_for(items, grain, [&](int64_t begin, int64_t end) {
-    for (; begin < end; begin += kListBlock)
-      (coded ? take_columns_as_codes : take_columns)(choice, begin,
-                                                     std::min(begin + kListBlock, end), x, common);
-  });
+  Choice choice = empty_choice(items, rows, weighted, coded);
+  std::visit(
+      [&](auto& taken) {
+        const int64_t grain = std::min(kListBlock, kNumbersAtLeast / rows + 1);
+        parallel_for(items, grain, [&](int64_t begin, int64_t end) {
+          for (; begin < end; begin += kListBlock)
+            take_columns(choice, taken, begin, std::min(begin + kListBlock, end), x, common);
+        });
+      },
+      choice.taken);
   return choice;
 }
 
@@ -269,7 +286,7 @@ int64_t sum_tile() { return has_avx512() ? 32 : 16; }
 
 void add_chosen_rows(const Choice& choice, int64_t first, const real* packed, real* sums) {
   Tensor tables;
-  if (choice.coded) tables = Tensor({kGroupBlock, kChoices, sum_tile()});
+  if (choice.coded()) tables = Tensor({kGroupBlock, kChoices, sum_tile()});
   (has_avx512() ? add_chosen_avx512 : add_chosen_avx2)(choice, first, packed, tables.data(), sums);
 }
 

@@ -9,28 +9,35 @@
 
 #include <cstdint>
 #include <memory>
+#include <variant>
 
 #include "stflow/tensor/real.h"
 
 namespace stflow {
 
-/// Which of `rows` rows each of `items` things takes, block after block of rows.
-struct Choice {
-  int64_t items = 0, rows = 0;
-  bool coded = false;
-  int64_t block = 0;  // rows in a block; the last one may have fewer
-
-  /// Lists: of block j, thing i takes count[j * items + i] rows. Their places in the block are at
-  /// place + (j * items + i) * room, and at weight + ... how often each is taken (null: once).
+/// Of block j, thing i takes count[j * items + i] rows. Their places in the block are at place +
+/// (j * items + i) * room, and at weight + ... how often each is taken (null: once).
+struct Lists {
   int64_t room = 0;
   std::unique_ptr<int32_t[]> count;
   std::unique_ptr<uint8_t[]> place;
   std::unique_ptr<real[]> weight;
+};
 
-  /// Codes: a byte for each four rows, `groups` for each thing; bit 4 + r says whether row r of the
-  /// four is taken.
+/// A byte for each four rows, `groups` for each thing; bit 4 + r says whether row r of the four is
+/// taken.
+struct Codes {
   int64_t groups = 0;
   std::unique_ptr<uint8_t[]> code;
+};
+
+/// Which of `rows` rows each of `items` things takes, block after block of rows.
+struct Choice {
+  int64_t items = 0, rows = 0;
+  int64_t block = 0;  // rows in a block; the last one may have fewer
+  std::variant<Lists, Codes> taken;
+
+  bool coded() const { return std::holds_alternative<Codes>(taken); }
 };
 
 /// Each row of x [items,rows] takes the columns where it is not `common`; if `weighted`, as often

@@ -15,6 +15,7 @@
 #include "stflow/tensor/kernels/subset_sums.h"
 #include "stflow/tensor/kernels/transpose.h"
 #include "stflow/tensor/math.h"
+#include "stflow/tensor/numbers.h"
 #include "stflow/tensor/parallel.h"
 
 namespace stflow {
@@ -150,7 +151,7 @@ TileSums sum_tile_of(const Choice& choice, real common, int64_t width, Pack pack
   for (int64_t begin = 0; begin < choice.rows; begin += block) {
     const int64_t count = std::min(block, choice.rows - begin);
     pack(begin, count, packed.data());
-    if (choice.coded) std::fill_n(packed.data() + count * tile, (block - count) * tile, real(0));
+    if (choice.coded()) std::fill_n(packed.data() + count * tile, (block - count) * tile, real(0));
     if (common != 0) add_rows(packed.data(), count, tile, width, result.base);
     add_chosen_rows(choice, begin, packed.data(), result.sums.data());
   }
@@ -162,7 +163,7 @@ TileSums sum_tile_of(const Choice& choice, real common, int64_t width, Pack pack
 template <typename Body>
 void for_each_tile(int64_t outputs, Body body) {
   const int64_t tile = sum_tile();
-  parallel_for((outputs + tile - 1) / tile, 1, [&](int64_t begin, int64_t end) {
+  parallel_for(ceil_div(outputs, tile), 1, [&](int64_t begin, int64_t end) {
     for (int64_t first = begin * tile; first < std::min(end * tile, outputs); first += tile)
       body(first, std::min(tile, outputs - first));
   });

@@ -14,6 +14,7 @@
 #include <functional>
 #include <iostream>
 
+#include "stflow/tensor/numbers.h"
 #include "stflow/train/console/files.h"
 #include "stflow/train/console/record.h"
 
@@ -214,7 +215,7 @@ void save_image_grid(const std::string& stem, const Tensor& images, const ImageG
   }
 
   const int64_t n = images.dim(0), columns = std::min(grid.columns, n);
-  const int64_t rows = (n + columns - 1) / columns, pad = grid.padding, scale = grid.upscale;
+  const int64_t rows = ceil_div(n, columns), pad = grid.padding, scale = grid.upscale;
   const int64_t out_w = (columns * (w + pad) + pad) * scale;
   const int64_t out_h = (rows * (h + pad) + pad) * scale;
   std::vector<unsigned char> pixels(static_cast<size_t>(out_w * out_h * c), kPaddingGrey);
@@ -281,7 +282,7 @@ bool save_plots(const std::string& stem, const std::vector<Plot>& plots, int64_t
   write_file(stem + ".csv", table);
 
   const auto count = static_cast<int64_t>(plots.size());
-  const int64_t wide = std::min(columns, count), rows = (count + columns - 1) / columns;
+  const int64_t wide = std::min(columns, count), rows = ceil_div(count, columns);
   const bool small = wide > 2;
   std::string script =
       count == 1 ? gnuplot_head(name, 960, 600)
