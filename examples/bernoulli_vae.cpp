@@ -1,7 +1,7 @@
 // bernoulli_vae - trains a variational autoencoder with Bernoulli latents on binarised images: the
 // three networks of the paper's Table 2, by any rule that fits.
 //
-// The model is in common/vae.h; what is left here is its settings and the training loop.
+// The model is in models/vae.h; what is left here is its settings and the training loop.
 #include <optional>
 
 #include "examples/models/vae.h"
@@ -79,19 +79,24 @@ void train(int argc, char** argv) {
       neg_elbo, data.validation);
   run.start(loader.batches(), {"train_neg_elbo", "validation_neg_elbo", "test_neg_elbo"},
             rule_trainer.log());
+  // A resumed run begins in the middle: at its epoch, with the batches that are left of it.
   for (int64_t epoch = run.first_epoch(); epoch <= common.epochs && !interrupted(); ++epoch) {
     for (const Batch& batch : loader.epoch(epoch, run.steps_in_epoch())) {
+      // One draw of the latents for each image; the value is an estimate of -ELBO, and backward()
+      // gives the encoder the rule's estimate of its gradient.
       const Var loss = mean(neg_elbo(batch.x, rng));
       if (run.steps() == 0) run.draw_graph("graph", to_dot({loss}));
+      // Gradients add up in .grad until they are cleared.
       vae.zero_grad();
       loss.backward();
       adam.step();
-      rule_trainer.step();
+      rule_trainer.step();  // what the rule learns for itself, such as a baseline
       if (prior_sgd) prior_sgd->step();
       run.step(loss.item(), batch.size(), vae.evaluations());
       variance_log.step();
       if (!run.go_on()) break;
     }
+    // The same draws after every epoch, and none taken from training: curves differ by weights alone.
     Rng evaluation_rng(seed, 2);
     const double validation_neg_elbo = mean_cost(neg_elbo, data.validation, evaluation_rng);
     const double test_neg_elbo = mean_cost(neg_elbo, data.test, evaluation_rng);

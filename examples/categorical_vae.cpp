@@ -1,7 +1,7 @@
 // categorical_vae - trains a variational autoencoder whose latents are categorical: by default 20
 // units of 10 categories each, with a uniform prior, by any rule that fits.
 //
-// The same model as bernoulli_vae's (common/vae.h) with another law; what is left here is its
+// The same model as bernoulli_vae's (models/vae.h) with another law; what is left here is its
 // settings and the training loop.
 #include "examples/models/vae.h"
 #include "stflow/autodiff/graph_print.h"
@@ -57,15 +57,18 @@ void train(int argc, char** argv) {
             rule_trainer.log());
   for (int64_t epoch = run.first_epoch(); epoch <= common.epochs && !interrupted(); ++epoch) {
     for (const Batch& batch : loader.epoch(epoch, run.steps_in_epoch())) {
+      // One category is drawn for each unit. It enters the decoder as a one-hot vector, through
+      // which no slope passes: the encoder's gradient is the rule's estimate.
       const Var loss = mean(neg_elbo(batch.x, rng));
       if (run.steps() == 0) run.draw_graph("graph", to_dot({loss}));
       vae.zero_grad();
       loss.backward();
       adam.step();
-      rule_trainer.step();
+      rule_trainer.step();  // what the rule learns for itself, such as a temperature
       run.step(loss.item(), batch.size(), vae.evaluations());
       if (!run.go_on()) break;
     }
+    // The same draws after every epoch, and none taken from training: curves differ by weights alone.
     Rng evaluation_rng(seed, 2);
     const double validation_neg_elbo = mean_cost(neg_elbo, data.validation, evaluation_rng);
     const double test_neg_elbo = mean_cost(neg_elbo, data.test, evaluation_rng);

@@ -93,6 +93,8 @@ void train(int argc, char** argv) {
     // The learning rate falls linearly, so that the last epochs settle.
     adam.options.lr = common.lr * (1 - double(epoch - 1) / double(common.epochs));
     for (const Batch& batch : loader.epoch(epoch, run.steps_in_epoch())) {
+      // A new graph for each batch, forward; gradients backward along it; one step down. They add
+      // up in .grad, so they are cleared first.
       const Var loss = mean(cross_entropy(model(batch.x), batch.labels));
       adam.zero_grad();
       loss.backward();
@@ -100,6 +102,8 @@ void train(int argc, char** argv) {
       run.step(loss.item(), batch.size());
       if (!run.go_on()) break;
     }
+    // The validation images choose which weights are kept (run.epoch's last argument, the lower the
+    // better); the test images choose nothing, so their score is one for images never seen.
     const Score validation = evaluate(model, data.validation), test = evaluate(model, data.test);
     run.epoch({{"epoch", epoch},
                {"train_loss", run.train_loss()},

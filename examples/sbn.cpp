@@ -86,15 +86,18 @@ void train(int argc, char** argv) {
             rule_trainer.log());
   for (int64_t epoch = run.first_epoch(); epoch <= common.epochs && !interrupted(); ++epoch) {
     for (const Batch& batch : loader.epoch(epoch, run.steps_in_epoch())) {
+      // Both layers are drawn once an image. By Jensen's inequality the mean of -log p(lower | z2)
+      // over draws lies above -log p(lower | upper): to lower the bound is to raise the likelihood.
       const Var loss = mean(bound(batch.x, rng));
       if (run.steps() == 0) run.draw_graph("graph", to_dot({loss}));
       network.zero_grad();
       loss.backward();
       adam.step();
-      rule_trainer.step();
+      rule_trainer.step();  // what the rules learn for themselves
       run.step(loss.item(), batch.size());
       if (!run.go_on()) break;
     }
+    // The same draws after every epoch, and none taken from training: curves differ by weights alone.
     Rng evaluation_rng(seed, 2);
     const double test_bound = mean_cost(bound, data.test, evaluation_rng);
     const double validation_bound = mean_cost(bound, data.validation, evaluation_rng);

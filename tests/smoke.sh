@@ -12,7 +12,7 @@ trap 'exit 130' INT TERM
 tiny="--dataset digits --epochs 1 --limit 200 --out $scratch/run"
 arguments() {  # PROGRAM
   case $1 in
-    hello_autodiff) ;;
+    hello_autodiff | first_network | coin_vae) ;;
     estimator_lab) echo "--problem two-layer --draws 100 --out $scratch/run" ;;
     compare_estimators) echo "--rule st,arm --seeds 1 --out $scratch/run -- --dataset digits --epochs 1 --limit 200" ;;
     poisson_gan) echo "--rule all --controls --seeds 1 --epochs 2 --samples 50 --out $scratch/run" ;;

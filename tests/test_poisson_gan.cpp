@@ -16,6 +16,11 @@
 #include "tests/capture.h"
 #include "tests/testing.h"
 
+// The training run is in the program: all of it is taken in, but not its command line.
+#define main poisson_gan_main
+#include "examples/poisson_gan.cpp"
+#undef main
+
 using namespace stflow;
 using stflow::testing::check_contains;
 using stflow::testing::printed_by;
@@ -46,7 +51,8 @@ TEST_CASE("poisson gan: every rule gives the same numbers for any number of thre
     std::vector<PoissonGanCase> cases = poisson_gan_controls(small());
     for (const std::string& rule : poisson_gan_rules()) cases.push_back({rule, rule, small()});
     int done = 0;
-    train_cases(cases, /*first_seed=*/7, /*seeds=*/2, [&](const std::string&) { ++done; });
+    train_cases(cases, train_poisson_gan, /*first_seed=*/7, /*seeds=*/2,
+                [&](const std::string&) { ++done; });
     CHECK(done == 2 * static_cast<int>(cases.size()));
     tables.push_back(csv_of_runs(cases));
   }
@@ -57,8 +63,8 @@ TEST_CASE("poisson gan: every rule gives the same numbers for any number of thre
 
 TEST_CASE("poisson gan: a run of one seed does not depend on the others, nor on its place") {
   std::vector<PoissonGanCase> some{{"st", "st", small()}}, more{{"st", "st", small()}};
-  train_cases(some, 3, 1);
-  train_cases(more, 1, 4);
+  train_cases(some, train_poisson_gan, 3, 1);
+  train_cases(more, train_poisson_gan, 1, 4);
   CHECK(some[0].runs[0] == more[0].runs[2]);
   CHECK(more[0].runs[0] != more[0].runs[1]);
   CHECK(some[0].runs[0].size() == 21);

@@ -1,4 +1,4 @@
-// poisson_gan.cpp - the training run, and what is measured on many.
+// poisson_gan.cpp - settings, rules and steps of a training run, and what is measured on many.
 #include "examples/paper/poisson_gan.h"
 
 #include <algorithm>
@@ -7,57 +7,11 @@
 #include <mutex>
 #include <numeric>
 
-#include "stflow/autodiff/grad.h"
 #include "stflow/estimators/distributions/poisson.h"
-#include "stflow/estimators/estimators.h"
-#include "stflow/nn/nn.h"
 #include "stflow/tensor/parallel.h"
-#include "stflow/train/console/program.h"
-#include "stflow/train/rule_trainer.h"
 
 namespace stflow {
 namespace {
-
-/// 1 - width - 1 with tanh: how real a count looks, as a logit. [B,1] -> [B]
-struct Critic {
-  Critic(const PoissonGanOptions& options, Rng& rng)
-      : net({1, options.critic_width, 1}, rng, std::make_shared<nn::Tanh>()),
-        scale(options.critic_scale) {
-    for (auto& [name, parameter] : net.named_parameters()) {
-      const int64_t inputs = name.starts_with("0.") ? 1 : options.critic_width;
-      const Var bound = 1 / std::sqrt(static_cast<double>(inputs));
-      parameter.mutable_value() = (bound * (2 * Var(rng.uniform(parameter.shape())) - 1)).value();
-    }
-  }
-  Var operator()(const Var& z) { return select(net(z / scale), -1, 0); }
-
-  nn::MLP net;
-  double scale;
-};
-
-Var critic_loss(const std::string& objective, const Var& on_data, const Var& on_generated) {
-  if (objective == "bce") return mean(softplus(-on_data)) + mean(softplus(on_generated));
-  return mean(sigmoid(on_generated)) - mean(sigmoid(on_data));  // the paper's min-max, as it stands
-}
-
-Rule rule_of(const PoissonGanOptions& o, const std::string& name, uint64_t seed) {
-  if (name == "reinforce-mean") return reinforce_mean(o.baseline_decay);
-  RuleOptions settings{.tune_every = 1, .inputs = 1, .latents = 1, .seed = seed};
-  settings.mmd = {.bandwidth = o.bandwidth,
-                  .epsilon = o.epsilon,
-                  .control_variate = !o.no_control_variate,
-                  .st_scale = false};
-  if (name == "leave-one-out") settings.samples = o.samples;  // each against all others
-  return make_rule(name, settings);
-}
-
-/// What lr is multiplied by at this lambda.
-double step_factor(const PoissonGanOptions& o, const std::string& rule, double rate) {
-  const bool asked = rule == "mmd" ? o.match_step : o.gain_schedule;
-  if (!asked) return 1;
-  const double gain = 2 * o.epsilon * mmd_gain(rate, o.bandwidth);
-  return rule == "mmd" ? 1 / gain : gain;
-}
 
 double mean_of(const std::vector<double>& x) {
   return std::accumulate(x.begin(), x.end(), 0.0) / static_cast<double>(x.size());
@@ -124,40 +78,22 @@ double mmd_gain(double rate, double bandwidth) {
   return gain / (bandwidth * bandwidth);
 }
 
-std::vector<double> train_poisson_gan(const PoissonGanOptions& o, const std::string& rule_name,
-                                      uint64_t seed) {
-  Rng init_rng(seed, 0), data_rng(seed, 1), rng(seed, 2);
-  Critic critic(o, init_rng);
-  optim::Adam adam(critic.net.parameters(), {.lr = o.critic_lr});
-  std::vector<Rule> rules{rule_of(o, rule_name, seed)};
-  RuleTrainer rule_trainer(rules, o.critic_lr, /*tune_every=*/1);
+Rule poisson_gan_rule(const PoissonGanOptions& o, const std::string& name, uint64_t seed) {
+  if (name == "reinforce-mean") return reinforce_mean(o.baseline_decay);
+  RuleOptions settings{.tune_every = 1, .inputs = 1, .latents = 1, .seed = seed};
+  settings.mmd = {.bandwidth = o.bandwidth,
+                  .epsilon = o.epsilon,
+                  .control_variate = !o.no_control_variate,
+                  .st_scale = false};
+  if (name == "leave-one-out") settings.samples = o.samples;  // each against all others
+  return make_rule(name, settings);
+}
 
-  // One row a count, all with the same rate. Enumeration needs no second row, and leave-one-out
-  // draws its samples on one.
-  const int64_t rows = rule_name == "exact" || rule_name == "leave-one-out" ? 1 : o.samples;
-  const Tensor context = Tensor::ones({rows, 1});  // there is nothing for a baseline to look at
-  const Poisson truth(Tensor::full({o.data_samples, 1}, static_cast<real>(o.true_rate)));
-  Var rate = Var::parameter(Tensor::full({1, 1}, static_cast<real>(o.init)));
-  const auto cost = [&](const Var& z, const Scope&) { return -sigmoid(critic(z)); };
-
-  std::vector<double> path{rate.item()};
-  for (int64_t step = 0; step < o.epochs * o.epoch_steps && !interrupted(); ++step) {
-    const Tensor x = truth.sample(data_rng);
-    const Tensor z = Poisson(broadcast_to(rate, {o.samples, 1})).sample(rng);
-    const Var loss = critic_loss(o.objective, critic(x), critic(z));
-    adam.zero_grad();
-    loss.backward();
-    adam.step();
-
-    const Poisson generator(broadcast_to(rate, {rows, 1}));
-    const Var fooled = mean(expect(generator, rules[0], {rng}, cost, context));
-    const double gradient = grad({fooled}, {rate})[0].item();
-    rule_trainer.step();
-    const double next = rate.item() - o.lr * step_factor(o, rule_name, rate.item()) * gradient;
-    fill_(rate.mutable_value(), static_cast<real>(std::clamp(next, o.rate_min, o.rate_max)));
-    path.push_back(rate.item());
-  }
-  return path;
+double step_factor(const PoissonGanOptions& o, const std::string& rule, double rate) {
+  const bool asked = rule == "mmd" ? o.match_step : o.gain_schedule;
+  if (!asked) return 1;
+  const double gain = 2 * o.epsilon * mmd_gain(rate, o.bandwidth);
+  return rule == "mmd" ? 1 / gain : gain;
 }
 
 std::vector<PoissonGanCase> poisson_gan_controls(const PoissonGanOptions& options) {
@@ -175,7 +111,8 @@ std::vector<PoissonGanCase> poisson_gan_controls(const PoissonGanOptions& option
   return cases;
 }
 
-void train_cases(std::vector<PoissonGanCase>& cases, int64_t first_seed, int64_t seeds,
+void train_cases(std::vector<PoissonGanCase>& cases, const PoissonGanTraining& train,
+                 int64_t first_seed, int64_t seeds,
                  const std::function<void(const std::string&)>& done) {
   for (PoissonGanCase& each : cases) {
     each.first_seed = first_seed;
@@ -187,8 +124,7 @@ void train_cases(std::vector<PoissonGanCase>& cases, int64_t first_seed, int64_t
     for (int64_t i = begin; i < end; ++i) {
       PoissonGanCase& trained = cases[static_cast<size_t>(i / seeds)];
       const auto seed = static_cast<uint64_t>(first_seed + i % seeds);
-      trained.runs[static_cast<size_t>(i % seeds)] =
-          train_poisson_gan(trained.options, trained.rule, seed);
+      trained.runs[static_cast<size_t>(i % seeds)] = train(trained.options, trained.rule, seed);
       const std::lock_guard lock(done_mutex);
       if (done) done(trained.name);
     }

@@ -1,14 +1,16 @@
 // poisson_gan.h - the paper's Poisson experiment: a generator with one parameter, the rate lambda
 // of a Poisson law, is trained against a critic until its counts look like those of the true rate.
 //
-// One training run is a function (settings, rule, seed) -> lambda after every step. What the figure
-// and the table say about many runs is computed here too; they are made in poisson_gan_results.h.
+// One training run is a function (settings, rule, seed) -> lambda after every step: it is in the
+// program, examples/poisson_gan.cpp. What the figure and the table say about many runs is computed
+// here; they are made in poisson_gan_results.h.
 #pragma once
 
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "stflow/estimators/estimators.h"
 #include "stflow/train/console/options.h"
 
 namespace stflow {
@@ -43,10 +45,15 @@ std::vector<std::string> poisson_gan_rules();
 /// are small. About h / (2 lambda + h^2)^1.5, so it falls as lambda grows.
 double mmd_gain(double rate, double bandwidth);
 
-/// lambda at the start and after each step. Ends early on Ctrl-C. Runs of the same seed share the
-/// critic's first weights and the data, whatever the rule.
-std::vector<double> train_poisson_gan(const PoissonGanOptions& options, const std::string& rule,
-                                      uint64_t seed);
+/// The rule of that name with these settings.
+Rule poisson_gan_rule(const PoissonGanOptions& options, const std::string& name, uint64_t seed);
+
+/// What lr is multiplied by at this lambda.
+double step_factor(const PoissonGanOptions& options, const std::string& rule, double rate);
+
+/// A training run: lambda at the start and after each step.
+using PoissonGanTraining = std::function<std::vector<double>(
+    const PoissonGanOptions& options, const std::string& rule, uint64_t seed)>;
 
 /// A rule, the settings it ran with, and its runs, one a seed.
 struct PoissonGanCase {
@@ -62,7 +69,8 @@ std::vector<PoissonGanCase> poisson_gan_controls(const PoissonGanOptions& option
 
 /// Trains every case with seeds first, first + 1, ..., several runs at a time; `done` is called
 /// after each with the name of its case, by one thread at a time.
-void train_cases(std::vector<PoissonGanCase>& cases, int64_t first_seed, int64_t seeds,
+void train_cases(std::vector<PoissonGanCase>& cases, const PoissonGanTraining& train,
+                 int64_t first_seed, int64_t seeds,
                  const std::function<void(const std::string&)>& done = {});
 
 struct PoissonGanStatistics {
