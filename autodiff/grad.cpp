@@ -1,4 +1,38 @@
-// grad.cpp - the whole engine: order the graph, call each backward rule once, add up.
+// grad.cpp - the whole engine: reverse-mode differentiation, also called backpropagation.
+//
+// The chain rule says: the gradient of x is a sum over the uses y of x,
+//     dL/dx = sum_y dL/dy dy/dx.
+// The backward rule of y's op makes one of these terms, dL/dy dy/dx, from dL/dy. So grad() walks
+// from the outputs back to the inputs, in four steps:
+//     latest_first   the nodes behind the outputs, in the order in which their rules may run
+//     leading_to     those of them that matter: a wrt lies behind them
+//     seed           the gradient of each output: ones, or what the caller gives
+//     propagate      runs each rule once and adds its terms to the gradients of the inputs
+//
+// Why latest first? A rule may run only when all uses of its node have contributed: otherwise it
+// would pass on a part of the gradient and miss the rest. In this diamond, where L = z + w,
+//
+//            L  id 5
+//           / \             dL/dy = dL/dz dz/dy + dL/dw dw/dy
+//     id 4 w   z  id 3
+//           \ /             The rules run in the order L, w, z, y: y waits for w and for z.
+//            y  id 2        A depth-first walk L, w, y, ... would be wrong: y's rule would run
+//            |              before the term of z is there.
+//            x  id 1
+//
+// A node is made after its inputs, so it has a larger id than they have. From the largest id down,
+// all uses of a node come before the node itself.
+//
+// Broadcasting. Where an op has repeated an input, each copy is a use of it, so their gradients are
+// added: the engine sums every term down to the shape of its input, and no rule mentions
+// broadcasting.
+//
+// What is left out. Rules of nodes behind which no wrt lies do not run. Inside a rule, Var::wants()
+// says which inputs matter. A gradient is dropped as soon as the rule of its node has used it. No
+// function here is recursive, since a graph may be a million nodes deep.
+//
+// Rules are made of differentiable ops. With create_graph they record a graph of their own, and so
+// the gradient can be differentiated again.
 #include "stflow/autodiff/grad.h"
 
 #include <algorithm>
@@ -12,23 +46,26 @@ namespace stflow {
 namespace {
 
 using NodeSet = std::unordered_set<const Node*>;
+using Gradients = std::unordered_map<const Node*, Var>;
 
-// The nodes whose gradients the running call of grad() asks for; what Var::wants() looks at.
-thread_local const NodeSet* asked_for = nullptr;
+/// The nodes whose gradients somebody needs. While it lives, Var::wants() on this thread looks at
+/// it: so a rule, which sees only its own node, can leave out work whose result nobody uses. A rule
+/// may call grad() itself, hence `outer`.
+struct Wanted {
+  const NodeSet nodes;
+  const Wanted* const outer;
+  static inline thread_local const Wanted* current = nullptr;
 
-class AskedForGuard {
- public:
-  explicit AskedForGuard(const NodeSet* nodes) : before_(std::exchange(asked_for, nodes)) {}
-  ~AskedForGuard() { asked_for = before_; }
-  AskedForGuard(const AskedForGuard&) = delete;
-  AskedForGuard& operator=(const AskedForGuard&) = delete;
+  explicit Wanted(NodeSet set) : nodes(std::move(set)), outer(std::exchange(current, this)) {}
+  ~Wanted() { current = outer; }
+  Wanted(const Wanted&) = delete;
+  Wanted& operator=(const Wanted&) = delete;
 
- private:
-  const NodeSet* before_;
+  bool has(const Var& var) const { return nodes.count(var.node()) > 0; }
 };
 
-// All nodes behind the outputs that need a gradient, latest first. Ids grow with creation, so every
-// use of a node comes before the node itself.
+/// All nodes behind the outputs that need a gradient, those made last first. Without constants: no
+/// gradient flows into them.
 std::vector<const Var*> latest_first(const Vars& outputs) {
   std::vector<const Var*> found, pending;
   NodeSet seen;
@@ -52,7 +89,8 @@ bool has_input_in(const NodeSet& nodes, const Var& var) {
                      [&](const Var& input) { return nodes.count(input.node()) > 0; });
 }
 
-// Those of `nodes` from which some wrt can be reached.
+/// The wrt, and those of `nodes` behind which some wrt lies. Read from the end, inputs come before
+/// their uses, so one pass is enough.
 NodeSet leading_to(const Vars& wrt, const std::vector<const Var*>& nodes) {
   NodeSet leading;
   for (const Var& var : wrt) leading.insert(var.node());
@@ -62,11 +100,67 @@ NodeSet leading_to(const Vars& wrt, const std::vector<const Var*>& nodes) {
   return leading;
 }
 
+/// Adds one term of the sum in the chain rule. An op may have broadcast `var`: the term is summed
+/// down to its shape.
+void accumulate(Gradients& gradients, const Var& var, Var term) {
+  if (term.shape() != var.shape()) term = sum_to(term, var.shape());
+  Var& total = gradients[var.node()];
+  total = total ? total + term : term;
+}
+
+/// The gradients to start from: those of the outputs. One Var may be an output twice.
+Gradients seed(const Vars& outputs, const Vars& upstream) {
+  Gradients gradients;
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const Shape& shape = outputs[i].shape("grad");
+    CHECK_ARG(upstream.empty() || upstream[i].shape("grad") == shape, "[grad] upstream gradient ",
+              i, " has shape ", upstream[i].shape(), ", output ", i, " has ", shape);
+    accumulate(gradients, outputs[i], upstream.empty() ? Var(Tensor::ones(shape)) : upstream[i]);
+  }
+  return gradients;
+}
+
+/// Runs the rule of `var` on its whole gradient: a term for each input, or an empty Var for zero.
+Vars run_rule(const Var& var, const Var& upstream) {
+  CHECK_ARG(!var.node()->changed_since(var.id()), "[grad] the result of '", var.op(),
+            "', of shape ", var.shape(), ", was changed in place after it was made");
+  Vars terms = var.node()->backward(var, upstream);
+  CHECK_ARG(terms.size() == var.inputs().size(), "[grad] the rule of '", var.op(), "' returned ",
+            terms.size(), " gradients for ", var.inputs().size(), " inputs");
+  return terms;
+}
+
+/// Runs each rule that leads to a wrt, once, and adds up its terms. At the end `gradients` holds
+/// those of the wrt.
+void propagate(const std::vector<const Var*>& nodes, const Wanted& wanted, const Vars& wrt,
+               Gradients& gradients) {
+  NodeSet keep;  // what the caller asks for; a wrt may lie on the way to another
+  for (const Var& var : wrt) keep.insert(var.node());
+
+  for (const Var* var : nodes) {
+    const auto entry = gradients.find(var->node());
+    // No gradient has come here (every rule above said zero), or none is needed further down.
+    if (entry == gradients.end() || !has_input_in(wanted.nodes, *var)) continue;
+    const Var upstream = entry->second;  // complete: all uses of this node have come before it
+    if (!keep.count(var->node())) gradients.erase(entry);
+
+    const Vars terms = run_rule(*var, upstream);
+    for (size_t i = 0; i < terms.size(); ++i) {
+      const Var& input = var->inputs()[i];
+      if (!terms[i] || !wanted.has(input)) continue;
+      CHECK_ARG(broadcasts_to(input.shape(), terms[i].shape()), "[grad] the rule of '", var->op(),
+                "' returned a gradient of shape ", terms[i].shape(), " for input ", i, " of shape ",
+                input.shape());
+      accumulate(gradients, input, terms[i]);
+    }
+  }
+}
+
 }  // namespace
 
 bool Var::wants(int i) const {
-  const Var& wanted = inputs().at(i);
-  return asked_for ? asked_for->count(wanted.node()) > 0 : wanted.requires_grad();
+  const Var& input = inputs().at(i);
+  return Wanted::current ? Wanted::current->has(input) : input.requires_grad();
 }
 
 Vars grad(const Vars& outputs, const Vars& wrt, bool create_graph, const Vars& upstream) {
@@ -79,44 +173,9 @@ Vars grad(const Vars& outputs, const Vars& wrt, bool create_graph, const Vars& u
 
   const GradMode mode(create_graph);
   const std::vector<const Var*> nodes = latest_first(outputs);
-  const NodeSet leading = leading_to(wrt, nodes);
-  const AskedForGuard asked(&leading);
-
-  std::unordered_map<const Node*, Var> gradients;
-  auto accumulate = [&](const Var& var, Var gradient) {
-    if (gradient.shape() != var.shape()) gradient = sum_to(gradient, var.shape());
-    Var& total = gradients[var.node()];
-    total = total ? total + gradient : gradient;
-  };
-
-  for (size_t i = 0; i < outputs.size(); ++i) {
-    const Shape& shape = outputs[i].shape();
-    CHECK_ARG(upstream.empty() || upstream[i].shape() == shape, "[grad] upstream gradient ", i,
-              " has shape ", upstream[i].shape(), ", output ", i, " has ", shape);
-    accumulate(outputs[i], upstream.empty() ? Var(Tensor::ones(shape)) : upstream[i]);
-  }
-  NodeSet keep;
-  for (const Var& var : wrt) keep.insert(var.node());
-
-  for (const Var* var : nodes) {
-    const auto entry = gradients.find(var->node());
-    if (entry == gradients.end() || !has_input_in(leading, *var)) continue;
-    const Var arrived = entry->second;
-    if (!keep.count(var->node())) gradients.erase(entry);
-    CHECK_ARG(!var->node()->changed_since(var->id()), "[grad] the result of '", var->op(),
-              "', of shape ", var->shape(), ", was changed in place after it was made");
-    const Vars results = var->node()->backward(*var, arrived);
-    CHECK_ARG(results.size() == var->inputs().size(), "[grad] the rule of '", var->op(),
-              "' returned ", results.size(), " gradients for ", var->inputs().size(), " inputs");
-    for (size_t i = 0; i < results.size(); ++i) {
-      const Var& input = var->inputs()[i];
-      if (!results[i] || !leading.count(input.node())) continue;
-      CHECK_ARG(broadcasts_to(input.shape(), results[i].shape()), "[grad] the rule of '", var->op(),
-                "' returned a gradient of shape ", results[i].shape(), " for input ", i,
-                " of shape ", input.shape());
-      accumulate(input, results[i]);
-    }
-  }
+  const Wanted wanted(leading_to(wrt, nodes));
+  Gradients gradients = seed(outputs, upstream);
+  propagate(nodes, wanted, wrt, gradients);
 
   Vars result;
   for (const Var& var : wrt) {

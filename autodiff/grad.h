@@ -1,4 +1,5 @@
-// grad.h - the engine: gradients of outputs with respect to any Vars of their graph.
+// grad.h - the engine: gradients of outputs with respect to any Vars of their graph. How it works,
+// and why it does so in that order, is told in grad.cpp.
 #pragma once
 
 #include <vector>

@@ -62,8 +62,8 @@ Var softmax(const Var& x, int axis = -1);
 Var log_softmax(const Var& x, int axis = -1);
 Var sum_to(const Var& x, const Shape& shape);        // inverse of broadcasting
 Var broadcast_to(const Var& x, const Shape& shape);  // repeats along axes of extent 1
-/// a * b, then sum_to or broadcast_to. What a factor receives: of y = x * b with b [D], the
-/// gradient in b is mul_to(up, x, {D}).
+/// a * b, then sum_to or broadcast_to. The gradient of a product in one factor is this: for
+/// y = x * b with b [D], the gradient in b is mul_to(up, x, {D}).
 Var mul_to(const Var& a, const Var& b, const Shape& shape);
 
 // ---- shape (ops_shape.cpp) ----
@@ -76,8 +76,8 @@ Var stack(const Vars& parts);  // parts of one shape along a new first axis
 Var detach(const Var& x);      // the same value, no gradient
 
 // ---- matrices (ops_matrix.cpp) ----
-/// op(a) op(b), op transposing the last two axes if asked. [...,M,K] x [K,N] or [...,K,N] ->
-/// [...,M,N]
+/// op(a) op(b), where op transposes the last two axes if asked.
+/// [...,M,K] x [K,N] or [...,K,N] -> [...,M,N]
 Var matmul(const Var& a, const Var& b, bool transpose_a = false, bool transpose_b = false);
 /// x weight^T + bias: [...,I], [O,I], [O] (or empty) -> [...,O]
 Var linear(const Var& x, const Var& weight, const Var& bias = {});
@@ -88,8 +88,8 @@ Var linear_weight_gradient(const Var& up, const Var& x);
 /// sum_j x_j a_j - softplus(a_j), with a = logits. Differentiable in both; x may lie outside {0,1}.
 /// An infinite logit is a certain bit: 0 where x_j is that bit, else -inf; x_j gets no gradient.
 Var bernoulli_log_prob(const Var& logits, const Var& x);
-/// sum_k x_k log_softmax(logits)_k, with x one-hot or relaxed. [...,K] -> [...] A logit of -inf is
-/// a category that cannot be: it adds nothing where x_k is 0, and log 0 where it is not.
+/// sum_k x_k log_softmax(logits)_k, with x one-hot or relaxed. A logit of -inf is a category that
+/// cannot occur: it adds nothing where x_k is 0, and log 0 where it is not. [...,K] -> [...]
 Var categorical_log_prob(const Var& logits, const Var& x);
 /// sum_j x_j r_j - e^{r_j} - log Gamma(x_j + 1), with r = log rate.
 Var poisson_log_prob(const Var& log_rate, const Var& x);

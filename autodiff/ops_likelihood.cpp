@@ -23,6 +23,7 @@ constexpr Function kDigamma{[](double v) { return polygamma(0, v + 1); },
                             [](const Var& v) { return polygamma(1, v + 1); }};
 
 /// f(a) - g(b), subtracted in double: in float nothing would be left of a small difference.
+///     y = f(a) - g(b):  da = dy f'(a), db = -dy g'(b)
 Var difference(const Var& a, const Var& b, const Function& f, const Function& g) {
   const auto each = [=](real a_i, real b_i) {
     return static_cast<real>(f.value(a_i) - g.value(b_i));
@@ -35,6 +36,8 @@ Var difference(const Var& a, const Var& b, const Function& f, const Function& g)
 
 }  // namespace
 
+// y = sum_j x_j a_j - softplus(a_j):  da = dy (x - sigmoid(a)), dx = dy a
+//     [...,D] = [...,1] [...,D]
 Var bernoulli_log_prob(const Var& logits, const Var& x) {
   Tensor residual;  // the derivative in the logits comes with the value
   const bool keep = grad_enabled() && logits.requires_grad();
@@ -49,12 +52,14 @@ Var bernoulli_log_prob(const Var& logits, const Var& x) {
       });
 }
 
+// y = sum_k x_k log pi_k, made of ops that have their rules
 Var categorical_log_prob(const Var& logits, const Var& x) {
   Var log_pi = log_softmax(logits);
   if (!all_finite(log_pi.value())) log_pi = where(x.value(), log_pi, replace_inf(log_pi, 0));
   return sum(x * log_pi, {-1});
 }
 
+// y = x r - e^r - log Gamma(x + 1):  dr = dy (x - e^r), dx = dy (r - psi_0(x + 1))
 Var poisson_log_prob(const Var& log_rate, const Var& x) {
   const Shape shape = broadcast_shapes(log_rate.shape(), x.shape(), "poisson_log_prob");
   const Var r = broadcast_to(log_rate, shape), counts = broadcast_to(x, shape);
@@ -70,6 +75,7 @@ Var poisson_log_prob(const Var& log_rate, const Var& x) {
   return sum(make_node("poisson_log_prob", value, {r, counts}, backward), {-1});
 }
 
+// y = x log m - m - log Gamma(x + 1):  dm = dy (x - m) / m, dx = dy (log m - psi_0(x + 1))
 Var poisson_log_pmf(const Var& rate, const Var& x) {
   const Shape shape = broadcast_shapes(rate.shape(), x.shape(), "poisson_log_pmf");
   const Var lambda = broadcast_to(rate, shape), counts = broadcast_to(x, shape);
@@ -85,6 +91,7 @@ Var poisson_log_pmf(const Var& rate, const Var& x) {
                    {lambda, counts}, backward);
 }
 
+// y = -log pi_label, made of ops that have their rules
 Var cross_entropy(const Var& logits, const Tensor& labels) {
   CHECK_ARG(logits.rank() > 0 && labels.shape() == logits.shape().without(-1),
             "[cross_entropy] logits ", logits.shape(), " need labels of their leading shape, got ",

@@ -5,6 +5,9 @@
 
 namespace stflow {
 
+// C = A B, where A is a or a^T and B is b or b^T:
+//     dA = dC B^T : [M,K] = [M,N][N,K],   dB = A^T dC : [K,N] = [K,M][M,N]
+// Of a transposed argument the gradient is transposed: da = dA^T = B dC^T, db = dB^T = dC^T A.
 Var matmul(const Var& a, const Var& b, bool transpose_a, bool transpose_b) {
   if (b.rank() == 2 && a.rank() > 2) {  // one matrix for all leading axes: fold them into the rows
     const Var rows = transpose_a ? transpose(a) : a;
@@ -28,6 +31,8 @@ Var matmul(const Var& a, const Var& b, bool transpose_a, bool transpose_b) {
                    });
 }
 
+// y = x w^T + b:  dx = dy w : [B,I] = [B,O][O,I],   dw = dy^T x : [O,I] = [O,B][B,I],
+//     db = sum of the rows of dy : [O] from [B,O], which is the engine's work
 Var linear(const Var& x, const Var& weight, const Var& bias) {
   Vars inputs{x, weight};
   if (bias) inputs.push_back(bias);
@@ -38,17 +43,18 @@ Var linear(const Var& x, const Var& weight, const Var& bias) {
         const Var up_rows = reshape(up, {-1, w[0]});
         Vars gradients(out.inputs().size());
         if (out.wants(0)) gradients[0] = reshape(matmul(up_rows, out.input(1)), in);
-        if (out.wants(1))
+        if (out.wants(1)) {
           gradients[1] = linear_weight_gradient(up_rows, reshape(out.input(0), {-1, w[1]}));
+        }
         if (gradients.size() > 2) gradients[2] = up_rows;
         return gradients;
       });
 }
 
+// W = u^T x:  du = x dW^T : [B,O] = [B,I][I,O],   dx = u dW : [B,I] = [B,O][O,I]
 Var linear_weight_gradient(const Var& up, const Var& x) {
   return make_node("linear_weight_gradient", linear_weight_gradient(up.value(), x.value()), {up, x},
                    [](const Var& out, const Var& g) {
-                     // g [O,I]: dup = x g^T [B,O], dx = up g [B,I]
                      return Vars{out.wants(0) ? matmul(out.input(1), g, false, true) : Var(),
                                  out.wants(1) ? matmul(out.input(0), g) : Var()};
                    });

@@ -3,17 +3,20 @@
 
 namespace stflow {
 
+// y = x in another shape:  dx = dy in the shape of x
 Var reshape(const Var& x, const Shape& shape) {
   return make_node("reshape", x.value().reshape(shape), {x}, [](const Var& out, const Var& up) {
     return Vars{reshape(up, out.input_shape(0))};
   });
 }
 
+// y = x^T:  dx = dy^T
 Var transpose(const Var& x, int axis0, int axis1) {
   return make_node("transpose", transpose(x.value(), axis0, axis1), {x},
                    [=](const Var&, const Var& up) { return Vars{transpose(up, axis0, axis1)}; });
 }
 
+// y = x[begin..end):  dx = (zeros, dy, zeros)
 Var slice(const Var& x, int axis, int64_t begin, int64_t end) {
   return make_node("slice", slice(x.value(), axis, begin, end), {x},
                    [=](const Var& out, const Var& up) {
@@ -24,12 +27,14 @@ Var slice(const Var& x, int axis, int64_t begin, int64_t end) {
                    });
 }
 
+// y = x[index], a slice and a reshape
 Var select(const Var& x, int axis, int64_t index) {
   CHECK_ARG(0 <= index && index < x.dim(axis), "[select] index ", index, " does not fit axis ",
             axis, " of ", x.shape());
   return reshape(slice(x, axis, index, index + 1), x.shape().without(axis));
 }
 
+// y = (x_1, x_2, ...):  dx_i = the slice of dy where x_i went
 Var concat(const Vars& parts, int axis) {
   std::vector<Tensor> values;
   for (const Var& part : parts) values.push_back(part.value());
@@ -46,6 +51,7 @@ Var concat(const Vars& parts, int axis) {
                    });
 }
 
+// y = (x_1, x_2, ...) along a new axis, a concat
 Var stack(const Vars& parts) {
   Vars rows;
   for (const Var& part : parts) rows.push_back(reshape(part, part.shape().inserted(0, 1)));

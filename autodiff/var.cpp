@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <ostream>
 #include <utility>
 
 #include "stflow/autodiff/grad.h"
@@ -31,6 +32,11 @@ Node::~Node() {
       deeper.clear();
     }
   }
+}
+
+std::ostream& operator<<(std::ostream& out, const Var& x) {
+  if (!x) return out << "empty Var";
+  return out << x.value() << "  (" << x.op() << ", " << x.shape() << ")";
 }
 
 int64_t live_nodes() { return alive; }

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <iosfwd>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,9 +24,11 @@ class Var;
 using Vars = std::vector<Var>;
 
 /// Gradients of the inputs, in their order, from (this node's output, upstream gradient). An empty
-/// Var means zero. A rule captures plain numbers, shapes and constant tensors, never a Var: a
-/// captured Var is a second owner and would keep the graph alive for ever. It reaches its inputs by
-/// out.input(i), or out.input_shape(i) where the shape is enough.
+/// Var means zero. A rule captures plain numbers, shapes and constant tensors, never a Var: that
+/// would be a second owner, and a node whose rule holds a Var made from it is never freed.
+///     [x](const Var&, const Var& up) { return Vars{up * x}; }                // wrong
+///     [](const Var& out, const Var& up) { return Vars{up * out.input(0)}; }  // right
+/// out.input_shape(i) is there where the shape is enough.
 using Backward = std::function<Vars(const Var& out, const Var& upstream)>;
 
 struct Node;
@@ -88,6 +91,9 @@ class Var {
   const Node& node_or_throw(const char* asking) const;
   std::shared_ptr<Node> node_;
 };
+
+/// The numbers, as of a Tensor, then the op and the shape: "[1, 2]  (mul, [2])".
+std::ostream& operator<<(std::ostream& out, const Var& x);
 
 struct Node {
   std::string op;

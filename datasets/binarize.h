@@ -1,10 +1,11 @@
-// binarize.h - grey images to black and white: which of four ways belongs to every reported number.
-//
-// static: each pixel is drawn once, 1 with probability grey/255, from a seed fixed here for
-// everyone (the files of Larochelle & Murray 2011 have the same law). threshold: 1 where grey/255 >
-// 0.5. dynamic: a new draw each epoch, made by the DataLoader. A drawn bit is a function of (seed,
-// split, epoch, position of the image in its source, pixel), so limits, splits and orders never
-// change it.
+// binarize.h - grey images to black and white. Every reported number names the way it was done:
+//     none       as they are
+//     static     each pixel is drawn once, 1 with probability grey/255, from a seed fixed here for
+//                everyone (the files of Larochelle & Murray 2011 have the same distribution)
+//     threshold  1 where grey/255 > 0.5
+//     dynamic    a new draw in each epoch, made by the DataLoader
+// A drawn bit is a function of (seed, split, epoch, position of the image in its source, pixel). So
+// limits, splits and orders never change it.
 #pragma once
 
 #include <cstdint>

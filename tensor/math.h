@@ -85,12 +85,12 @@ Tensor sum_to(const Tensor& x, const Shape& shape);
 Tensor mul_sum_to(const Tensor& a, const Tensor& b, const Shape& shape);
 
 /// sum_j [x_j a_j - softplus(a_j)] over the last axis, for logits a and values x that broadcast
-/// together: the Bernoulli log-likelihood in one pass. [...,D] x [...,D] -> [...] `residual`, if
+/// together: the Bernoulli log-likelihood in one pass, [...,D] x [...,D] -> [...]. `residual`, if
 /// given, receives x - sigmoid(a), the derivative in the logits, [...,D], at little extra cost.
 Tensor bernoulli_log_prob(const Tensor& logits, const Tensor& x, Tensor* residual = nullptr);
-/// One step further: `residual` times a number for each row, `each` [...,1], got the gradient g. To
-/// each row goes sum_j g_j residual_j, to the logits -g each p (1 - p); that one is not computed
-/// unless `to_logits` is given.
+/// The backward rule of y_ij = e_i r_ij, e = `each` [...,1] and r = `residual`, given g = dL/dy:
+///     dL/de_i = sum_j g_ij r_ij    dL/da_ij = -g_ij e_i p_ij (1 - p_ij), with p = sigmoid(logits)
+/// Returns the first; the second is computed if `to_logits` is given.
 Tensor bernoulli_residual_backward(const Tensor& g, const Tensor& each, const Tensor& logits,
                                    const Tensor& residual, Tensor* to_logits);
 

@@ -177,7 +177,7 @@ Tensor sum(const Tensor& x, const Axes& axes, bool keepdim) {
 
 Tensor mean(const Tensor& x, const Axes& axes, bool keepdim) {
   const int64_t count = reduced_count(x.shape(), axes, "mean");
-  return div(sum(x, axes, keepdim), Tensor::scalar(count));
+  return sum(x, axes, keepdim) / static_cast<double>(count);
 }
 
 Tensor max(const Tensor& x, const Axes& axes, bool keepdim) {

@@ -1,9 +1,9 @@
 // rng.h - random numbers by counting: number i of a stream is a pure function of (seed, stream, i).
 //
-// The generator is Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2,
-// 3"). Because nothing is carried from one number to the next, tensors are filled in parallel with
-// the same bits for any number of threads, and the whole state is three integers. Discrete laws are
-// sampled elsewhere, as functions of this noise (estimators/).
+// The generator is Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as
+// 1, 2, 3"). Nothing is carried from one number to the next, so tensors are filled in parallel with
+// the same bits for any number of threads, and the whole state is three integers. Samples of
+// discrete distributions are functions of this noise (estimators/distributions/).
 #pragma once
 
 #include <array>
@@ -44,7 +44,7 @@ class Rng {
   const State& state() const { return state_; }
 
   /// Independent uniforms in (0, 1): odd multiples of 2^-24, so never 0 or 1, the same numbers in
-  /// float and double builds, and u -> 1 - u keeps the law exactly.
+  /// float and double builds, and 1 - u has exactly the same distribution.
   Tensor uniform(const Shape& shape);
   /// Independent standard normals (Box-Muller).
   Tensor normal(const Shape& shape);

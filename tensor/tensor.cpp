@@ -88,6 +88,57 @@ std::string Tensor::str() const {
   return text.str();
 }
 
+namespace {
+
+/// Prints nested rows, each number as wide as the widest that was printed so far: the second time,
+/// all are in columns.
+struct Rows {
+  static constexpr int64_t kWhole = 1000, kEdge = 3;
+  const Tensor& x;
+  const std::streamsize precision;
+  size_t width = 0;
+
+  void number(std::ostream& out, int64_t i) {
+    std::ostringstream text;
+    text.precision(precision);
+    text << x[i];
+    const size_t size = text.str().size();
+    width = std::max(width, size);
+    out << std::string(width - size, ' ') << text.str();
+  }
+
+  /// The `count` numbers from `begin` on, which axes `axis`, axis + 1, ... order.
+  void print(std::ostream& out, int axis, int64_t begin, int64_t count) {
+    if (axis == x.rank()) return number(out, begin);
+    const int inner = x.rank() - axis - 1;
+    const std::string next =
+        inner == 0 ? ", " : "," + std::string(inner, '\n') + std::string(axis + 1, ' ');
+    const int64_t extent = x.dim(axis), each = extent > 0 ? count / extent : 0;
+    const bool cut = x.numel() > kWhole && extent > 2 * kEdge;
+    out << '[';
+    for (int64_t i = 0; i < extent; ++i) {
+      if (i > 0) out << next;
+      if (cut && i == kEdge) {
+        out << "..." << next;
+        i = extent - kEdge;
+      }
+      print(out, axis + 1, begin + i * each, each);
+    }
+    out << ']';
+  }
+};
+
+}  // namespace
+
+std::ostream& operator<<(std::ostream& out, const Tensor& x) {
+  if (!x.defined()) return out << "undefined tensor";
+  Rows rows{x, out.precision()};
+  std::ostringstream draft;  // to learn the width
+  rows.print(draft, 0, 0, x.numel());
+  rows.print(out, 0, 0, x.numel());
+  return out;
+}
+
 uint64_t Tensor::changed_at() const { return defined() ? last_change(data_).load() : 0; }
 
 uint64_t Tensor::mark_changed() {

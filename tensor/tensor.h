@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <iosfwd>
 #include <memory>
 #include <string>
 #include <vector>
@@ -75,6 +76,10 @@ class Tensor {
   Shape shape_;
   int64_t numel_ = 0;
 };
+
+/// The numbers in rows, as NumPy prints them, in the precision of the stream. Of more than 1000
+/// numbers only the first and last three of an axis are shown.
+std::ostream& operator<<(std::ostream& out, const Tensor& x);
 
 /// A clock of events: every call returns a larger number. Thread-safe.
 uint64_t tick();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <iomanip>
 #include <memory>
 #include <new>
 #include <sstream>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "stflow/tensor/kernels/storage.h"
+#include "stflow/tensor/math.h"
 #include "stflow/tensor/tensor.h"
 #include "tests/testing.h"
 
@@ -231,6 +233,38 @@ TEST_CASE("tensor: as text it shows its shape and first numbers") {
   CHECK(Tensor({0}).str() == "[0] {}");
   CHECK(Tensor::zeros({8}).str() == "[8] {0, 0, 0, 0, 0, 0, 0, 0}");
   CHECK(Tensor::zeros({3, 3}).str() == "[3,3] {0, 0, 0, 0, 0, 0, 0, 0, ...}");
+}
+
+TEST_CASE("tensor: a stream shows nested rows in columns, as NumPy does") {
+  const auto shown = [](const Tensor& x, int precision = 6) {
+    std::ostringstream out;
+    out << std::setprecision(precision) << x;
+    return out.str();
+  };
+  CHECK(shown(Tensor()) == "undefined tensor");
+  CHECK(shown(Tensor::scalar(2.5)) == "2.5");
+  CHECK(shown(Tensor::from({1, -2, 0.5})) == "[  1,  -2, 0.5]");
+  CHECK(shown(Tensor::from({1, 2, 30, 4}, {2, 2})) == "[[ 1,  2],\n [30,  4]]");
+  CHECK(shown(Tensor::from({1, 2, 3, 4}, {2, 1, 2})) == "[[[1, 2]],\n\n [[3, 4]]]");
+  CHECK(shown(Tensor({0})) == "[]");
+  CHECK(shown(Tensor({2, 0})) == "[[],\n []]");
+  CHECK(shown(Tensor::scalar(2.0 / 3), 3) == "0.667");
+}
+
+TEST_CASE("tensor: of more than 1000 numbers a stream shows the first and last three of an axis") {
+  const auto shown = [](const Tensor& x) {
+    std::ostringstream out;
+    out << x;
+    return out.str();
+  };
+  CHECK(shown(arange(1001)) == "[   0,    1,    2, ...,  998,  999, 1000]");
+  CHECK(shown(arange(1000)).find("...") == std::string::npos);
+  CHECK(shown(arange(1400).reshape({2, 700})) ==
+        "[[   0,    1,    2, ...,  697,  698,  699],\n"
+        " [ 700,  701,  702, ..., 1397, 1398, 1399]]");
+  CHECK(shown(arange(1400).reshape({700, 2})) ==
+        "[[   0,    1],\n [   2,    3],\n [   4,    5],\n ...,\n"
+        " [1394, 1395],\n [1396, 1397],\n [1398, 1399]]");
 }
 
 TEST_CASE("storage: blocks of any size are aligned to 64 bytes and do not overlap") {

@@ -2,8 +2,10 @@
 // allows.
 #include <doctest/doctest.h>
 
+#include <sstream>
 #include <stdexcept>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 #include "stflow/autodiff/grad.h"
@@ -36,6 +38,29 @@ TEST_CASE("recording: an op on constants, or under no-grad, keeps neither inputs
   CHECK((x * c).id() > x.id());
   const NoGradGuard off;
   CHECK((x * c).inputs().empty());
+}
+
+TEST_CASE("var: a stream shows the value, the op and the shape") {
+  const auto shown = [](const Var& x) {
+    std::ostringstream out;
+    out << x;
+    return out.str();
+  };
+  const Var x = parameter({1, 2});
+  CHECK(shown(x) == "[1, 2]  (parameter, [2])");
+  CHECK(shown(x * x) == "[1, 4]  (mul, [2])");
+  CHECK(shown(0.5) == "0.5  (constant, [])");
+  CHECK(shown(Var()) == "empty Var");
+}
+
+TEST_CASE("var: formulas of a Var with a Tensor are Vars, of Tensors and numbers are Tensors") {
+  const Var x = parameter({1, 2});
+  const Tensor c = Tensor::from({3, 5});
+  static_assert(std::is_same_v<decltype(x * c), Var> && std::is_same_v<decltype(c * x), Var>);
+  static_assert(std::is_same_v<decltype(2 * x), Var> && std::is_same_v<decltype(x / 2.0), Var>);
+  static_assert(std::is_same_v<decltype(2 * c), Tensor> && std::is_same_v<decltype(-c), Tensor>);
+  check_slope(sum(c * x - c), x, {3, 5});
+  check_slope(sum(x * (2 * c) / 2), x, {3, 5});
 }
 
 TEST_CASE("NoGradGuard: nests, and ends with its scope, also by an exception") {

@@ -1,10 +1,10 @@
-// subset_sums.h - for each of many things, the sum of the rows it takes: what a matrix product with
-// bits comes to.
+// subset_sums.h - sums of subsets of rows: what X W is when each number of X is 0 or 1. Each item,
+// a row of X, takes a subset of the rows of W.
 //
 // A block of rows lies in a scratch buffer that fits the L1 cache, sum_tile() numbers of each row.
-// Where a thing takes few rows, each is looked up and added. Where it takes about half of them,
-// four at a time are (the "method of the four Russians", Arlazarov, Dinic, Kronrod & Faradzev
-// 1970): of four rows there are sixteen sums, which are written into a table once for all things.
+// If an item takes few rows, they are looked up and added one by one. If it takes about half of
+// them, four are added at a time ("method of the four Russians", Arlazarov, Dinic, Kronrod and
+// Faradzev 1970): four rows have sixteen subset sums, which are tabulated once for all items.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,9 @@
 
 namespace stflow {
 
-/// Of block j, thing i takes count[j * items + i] rows. Their places in the block are at place +
-/// (j * items + i) * room, and at weight + ... how often each is taken (null: once).
+/// Item i takes n = count[j * items + i] rows of block j:
+///   place:   | n places in the block | unused |  from (j * items + i) * room on, `room` long
+///   weight:  the same for how often each is taken (null: once)
 struct Lists {
   int64_t room = 0;
   std::unique_ptr<int32_t[]> count;
@@ -24,7 +25,7 @@ struct Lists {
   std::unique_ptr<real[]> weight;
 };
 
-/// A byte for each four rows, `groups` for each thing; bit 4 + r says whether row r of the four is
+/// A byte for each four rows, `groups` for each item; bit 4 + r says whether row r of the four is
 /// taken.
 struct Codes {
   int64_t groups = 0;
@@ -52,7 +53,7 @@ Choice choice_of_columns(const real* x, int64_t rows, int64_t items, real common
 int64_t sum_tile();
 
 /// sums [items,sum_tile()] = the sums of the rows from `first` on, a multiple of choice.block, that
-/// each thing takes; added to what is there unless `first` is 0. `packed` [block,sum_tile()] holds
+/// each item takes; added to what is there unless `first` is 0. `packed` [block,sum_tile()] holds
 /// the rows of the block; where it has fewer, zeros follow.
 void add_chosen_rows(const Choice& choice, int64_t first, const real* packed, real* sums);
 
