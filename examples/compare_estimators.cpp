@@ -1,7 +1,7 @@
 // compare_estimators - trains the Bernoulli VAE by several rules from several seeds, and puts the
 // results side by side: a table, and curves against epochs, seconds and evaluations of the cost.
 //
-// Every run is a process of bernoulli_vae (common/campaign.h); what is left here is which runs, and
+// Every run is a process of bernoulli_vae (paper/campaign.h); what is left here is which runs, and
 // what is told about them.
 #include <algorithm>
 #include <iostream>

@@ -1,4 +1,4 @@
-// poisson_gan - the paper's Figure 3 and Table 1: one number, the rate of a Poisson law, is trained
+// poisson_gan - the paper's Figure 3 and Table 1: one number, the rate of a Poisson distribution, is
 // against a small critic, by every rule and from many seeds.
 //
 // train_poisson_gan() is one run; the rest makes many of them and reports. Before you read the calm
