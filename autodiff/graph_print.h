@@ -1,8 +1,8 @@
 // graph_print.h - a graph made visible: as text, or for Graphviz.
 //
 // Only what a gradient could flow through is recorded, so only that is shown. Stochastic nodes are
-// those labelled law[rule], such as bernoulli[mmd]; they are marked with * in the text and drawn as
-// diamonds.
+// those labelled name[rule], such as bernoulli[mmd]; they are marked with * in the text and drawn
+// as diamonds.
 #pragma once
 
 #include <string>

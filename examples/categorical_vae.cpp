@@ -1,8 +1,8 @@
 // categorical_vae - trains a variational autoencoder whose latents are categorical: by default 20
 // units of 10 categories each, with a uniform prior, by any rule that fits.
 //
-// The same model as bernoulli_vae's (models/vae.h) with another law; what is left here is its
-// settings and the training loop.
+// The same model as bernoulli_vae's (models/vae.h) with another distribution; what is left here is
+// its settings and the training loop.
 #include "examples/models/vae.h"
 #include "stflow/autodiff/graph_print.h"
 #include "stflow/datasets/binarize.h"

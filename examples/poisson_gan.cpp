@@ -1,5 +1,5 @@
-// poisson_gan - the paper's Figure 3 and Table 1: one number, the rate of a Poisson distribution, is
-// against a small critic, by every rule and from many seeds.
+// poisson_gan - the paper's Figure 3 and Table 1: one number, the rate of a Poisson distribution,
+// is trained against a small critic, by every rule and from many seeds.
 //
 // train_poisson_gan() is one run; the rest makes many of them and reports. Before you read the calm
 // of rule mmd as a virtue, run --controls: most of it is a smaller step.
@@ -106,9 +106,10 @@ void run(int argc, char** argv) {
   int64_t seed = 1, seeds = 20, threads = num_threads();
   bool controls = false, json = false, quiet = false, no_plots = false;
 
-  Options options("poisson_gan",
-                  "Trains the rate of a Poisson law against a critic, by several rules and from "
-                  "several seeds: Figure 3 and Table 1 of the paper.");
+  Options options(
+      "poisson_gan",
+      "Trains the rate of a Poisson distribution against a critic, by several rules and from "
+      "several seeds: Figure 3 and Table 1 of the paper.");
   options.add("--rule", rule, "all, or with commas between: " + joined(poisson_gan_rules()),
               "NAMES");
   options.add("--seed", seed, "the first seed; same seed, same numbers", between(0, 1e18));

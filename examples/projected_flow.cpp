@@ -1,9 +1,10 @@
 // projected_flow - the paper's scheme, step by step: draw particles from mu_k, move each down its
-// cost, and take for mu_(k+1) the law of the family that is nearest to them.
+// cost, and take for mu_(k+1) the distribution of the family that is nearest to them.
 //
-// What "nearest" means decides which gradient estimator this is; all are to lower F = E f(z). Both
-// costs are parabolas whose bottom is not where F is least, as no law sits at the bottom alone:
-// with --init 4.75 a count starts between the two, and by mean or mmd F rises.
+// What "nearest" means decides which gradient estimator this is; each should lower F = E f(z). Both
+// costs are parabolas. F is least elsewhere than the parabola, because no distribution of the
+// family sits at its bottom alone. With --init 4.75 a count starts between the two, and by mean or
+// mmd F rises.
 #include <algorithm>
 #include <iostream>
 #include <map>

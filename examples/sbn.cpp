@@ -1,7 +1,7 @@
 // sbn - trains a sigmoid belief network to complete digits by any rule: the upper half of an image
 // predicts the lower half through two layers of 200 Bernoulli units (Raiko et al. 2015).
 //
-// There is no inference network: the units are drawn as the model has them, and the loss is the
+// There is no inference network: the units are sampled from the model itself. The loss is the
 // expectation of -log p(lower | z2), one expect inside another.
 #include "stflow/autodiff/graph_print.h"
 #include "stflow/datasets/binarize.h"

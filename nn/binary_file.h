@@ -22,7 +22,7 @@ enum class Links { follow, refuse };
 std::string read_file(const std::string& path, size_t limit = ~size_t{0});
 /// Writes the parts one after another, replacing what was there and keeping its permissions. Throws
 /// std::runtime_error with the path and the system's reason, and then leaves what was there
-/// untouched; so it does with all that is no regular file: folders, pipes, devices.
+/// untouched. It does so too if the path is no regular file, but a folder, pipe or device.
 void write_file(const std::string& path, const std::vector<std::string_view>& parts,
                 Links links = Links::follow);
 /// Removes what a write_file that was killed has left in the folder: our own regular files under

@@ -1,7 +1,7 @@
 // init.h - first values of weights: random, with a spread that keeps signals at one scale.
 //
 // All take the shape [O,I] of a weight and draw from `rng`. Glorot looks at both directions (tanh,
-// sigmoid, linear layers), He at the forward one (ReLU and its kin).
+// sigmoid, linear layers), He at the forward one (ReLU and its relatives).
 #pragma once
 
 #include "stflow/tensor/rng.h"
@@ -13,7 +13,7 @@ namespace stflow::nn {
 Tensor glorot_uniform(const Shape& shape, Rng& rng);
 /// Normal with variance 2 / (I + O).
 Tensor glorot_normal(const Shape& shape, Rng& rng);
-/// Uniform on +-sqrt(6 / I) (He et al. 2015, eq. 10, as a uniform law of the same variance).
+/// Uniform on +-sqrt(6 / I) (He et al. 2015, eq. 10, uniform with the same variance).
 Tensor he_uniform(const Shape& shape, Rng& rng);
 /// Normal with variance 2 / I.
 Tensor he_normal(const Shape& shape, Rng& rng);

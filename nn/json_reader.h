@@ -1,5 +1,5 @@
-// json_reader.h - the one way JSON is read: texts come from anywhere, so nothing about them is
-// trusted.
+// json_reader.h - the one function that reads JSON. A text may come from anywhere, so nothing in it
+// is trusted.
 //
 // For .cpp files only: the library behind it is slow to compile.
 #pragma once

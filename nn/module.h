@@ -27,8 +27,8 @@ class Module {
   virtual Var forward(const Var& x);
   Var operator()(const Var& x) { return forward(x); }
 
-  /// Parameters of this module, then of its children, in the order they were registered; one that
-  /// is reached twice is listed once, under its first name.
+  /// Parameters of this module, then of its children, in the order of registration. A parameter
+  /// that is reached twice is listed once, under its first name.
   std::vector<std::pair<std::string, Var>> named_parameters() const;
   Vars parameters() const;
   void zero_grad();

@@ -1,8 +1,8 @@
 // optim.h - optimisers: they turn the gradients in .grad into steps of the parameters.
 //
 // The formulas and the names of the running averages are PyTorch's. A parameter without a gradient
-// is skipped. `options` may be changed between steps (a schedule sets options.lr); they are not
-// part of state_dict(), which holds what the steps so far have left behind: with it a run resumes
+// is skipped. `options` may be changed between steps (a schedule sets options.lr). state_dict()
+// holds the running averages, without the options: with it and the same options a run resumes
 // exactly.
 #pragma once
 
@@ -90,9 +90,9 @@ class AdamW : public Optimizer {
 };
 
 /// Multiplies all gradients by max_norm / (norm + 1e-6), if that is below 1, where `norm` is their
-/// joint Euclidean norm (PyTorch's formula), and returns the norm before. When that is not finite
-/// the gradients stay as they are, where PyTorch makes them 0 or NaN: the caller sees it and
-/// decides.
+/// joint Euclidean norm (PyTorch's formula), and returns the norm before. If that is not finite,
+/// the gradients stay as they are and the caller decides what to do; PyTorch would make them 0 or
+/// NaN.
 double clip_grad_norm(const Vars& parameters, double max_norm);
 
 }  // namespace stflow::optim

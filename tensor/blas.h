@@ -16,11 +16,11 @@ namespace stflow {
 /// with one matrix b are folded into M when `a` is not transposed.
 Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false, bool transpose_b = false);
 
-// The two products of a linear layer look at the numbers of x: where most are one value, as in
-// samples of bits and binarised images, sums of rows take the place of the product
-// (kernels/two_value_gemm.h). A weight or gradient that meets only zeros is then not looked at, so
-// that 0 times infinity is 0; and what a row becomes may differ in the last digit with the rest of
-// its batch.
+// The two products of a linear layer look at the numbers of x. If most of them have one value, as
+// samples of bits and binarised images do, subset sums replace the product
+// (kernels/two_value_gemm.h). Then a weight or gradient that meets only zeros is never read, so
+// that 0 times infinity is 0. The last digit of a row's result may depend on the other rows of the
+// batch.
 /// x w^T + bias, with x [...,I], w [O,I], bias [O] or undefined -> [...,O].
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias);
 /// Its gradient in the weight: up^T x, with up [B,O], x [B,I] -> [O,I].

@@ -65,7 +65,7 @@ inline Tensor operator/(double a, const Tensor& b) { return Tensor::scalar(a) / 
 
 // ---- reductions; keepdim leaves an extent of 1 where an axis was summed away ----
 // Axes must exist and differ. A sum of no numbers is 0; a mean, maximum, logsumexp, softmax or
-// argmax of none throws. A batch of 0 rows is no such case: mean of [0,3] over axis -1 is [0]. Long
+// argmax of none throws. (A batch of 0 rows is fine: the mean of [0,3] over axis -1 is [0].) Long
 // sums are added up in halves, so that their error does not grow with their length. NaN counts as
 // the maximum.
 Tensor sum(const Tensor& x, const Axes& axes = {}, bool keepdim = false);

@@ -1,4 +1,4 @@
-// rng.cpp - Philox4x32-10, and the laws made from its words.
+// rng.cpp - Philox4x32-10, and the distributions made from its words.
 //
 // Number i of a stream is word i % 4 of block i / 4; the block's counter is (i / 4, stream) and its
 // key the seed. Filling a tensor computes many blocks side by side. The constants are those of

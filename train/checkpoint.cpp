@@ -38,7 +38,7 @@ std::map<std::string, Var> rule_tensors(const std::vector<Rule>& rules) {
   return found;
 }
 
-/// Of all that a checkpoint holds, so that no damage of the disk goes on into a run unseen.
+/// A checksum of all that a checkpoint holds: so a damaged file is noticed.
 std::string checksum(const nn::NamedTensors& tensors, const nn::Metadata& numbers) {
   Sha256 sum;
   const auto add = [&](const std::string& name, std::string_view bytes) {

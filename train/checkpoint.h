@@ -1,5 +1,5 @@
-// checkpoint.h - the whole state of a training run in one file, from which it goes on to the very
-// bits of a run that was never stopped.
+// checkpoint.h - the whole state of a training run in one file. A run resumed from it gives the
+// same bits as a run that was never stopped.
 //
 // What makes up the state is registered by name before training: model, optimisers, what rules have
 // learnt, random numbers, the run's own bookkeeping. A checkpoint is a safetensors file: tensors
@@ -71,8 +71,8 @@ void save_checkpoint(const std::string& run_directory, const TrainingState& stat
 void save_best_checkpoint(const std::string& run_directory, const TrainingState& state);
 /// Is there a checkpoint, other than the best, so that the run can be resumed?
 bool has_checkpoint(const std::string& run_directory);
-/// Loads the newest checkpoint of a run; one that is damaged is warned of on standard error, and
-/// the one before is taken. Throws std::runtime_error when there is none.
+/// Loads the newest checkpoint of a run. If it is damaged, warns on standard error and takes the
+/// one before. Throws std::runtime_error when there is none.
 void load_checkpoint(const std::string& run_directory, const TrainingState& state);
 
 }  // namespace stflow

@@ -1,8 +1,7 @@
-// evaluate.h - evaluation and pictures of models that explain images by sampled latents, whatever
-// their form.
+// evaluate.h - evaluation and pictures of latent-variable models of images, whatever their form.
 //
-// A model comes as functions: its cost under NoGradGuard is that of one hard sample, so calling it
-// again draws again.
+// A model is given as functions. Under NoGradGuard its cost is that of one hard sample, so each
+// call draws a new one.
 #pragma once
 
 #include <functional>

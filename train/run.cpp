@@ -191,8 +191,8 @@ void Run::epoch(const Record& results, double validation, const Record& more) {
                          nn::Links::refuse);
   }
   rows_.push_back(numbers);
-  // An epoch that Ctrl-C has cut short is shown like another, but a resumed run makes it whole: its
-  // row goes into no checkpoint.
+  // An epoch that Ctrl-C has cut short is shown like any other. But its row goes into no
+  // checkpoint, because a resumed run finishes that epoch.
   const bool whole = steps_in_epoch_ == steps_per_epoch_;
   steps_in_epoch_ = examples_ = 0;
   loss_sum_ = 0;

@@ -65,12 +65,12 @@ class Run {
   int64_t steps_in_epoch() const { return steps_in_epoch_; }
   /// Steps done since training began.
   int64_t steps() const { return steps_; }
-  /// A training step is done, with this mean loss of `examples` examples, for each of which a rule
-  /// has evaluated the cost so often; 0: not counted. Throws Diverged when the loss is not finite.
+  /// A training step is done: its mean loss, the number of examples, and how often a rule evaluated
+  /// the cost of each (0: not counted). Throws Diverged when the loss is not finite.
   void step(double loss, int64_t examples, int64_t evaluations = 0);
   /// Mean loss of an example since the epoch began.
   double train_loss() const { return loss_sum_ / static_cast<double>(examples_); }
-  /// What was done since the last step is no part of training and its time does not count.
+  /// Leaves the time since the last step out of the clock: what was done was not training.
   void pause() { timer_.restart(); }
   /// The last word about a step: saves a checkpoint if one is due, or if Ctrl-C was pressed.
   /// Returns false after Ctrl-C: the epoch ends here.

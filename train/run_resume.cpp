@@ -20,8 +20,8 @@ void write_metrics(const Run& run, const std::vector<Record>& rows) {
   write_file(run.path("metrics.csv"), rows.empty() ? "" : csv_table(rows));
 }
 
-/// Lets a summary stand for the epochs that there are until the resumed run writes another; without
-/// it their results would be gone if that run came to nothing.
+/// Keeps the old summary, marked as interrupted, until the resumed run writes its own: if that run
+/// fails, the results so far are not lost.
 void mark_interrupted(const std::string& summary) {
   Record results;
   try {

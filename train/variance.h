@@ -22,9 +22,9 @@ struct VarianceOptions {
 void add_variance_options(Options& options, VarianceOptions& variance);
 
 /// Measures every so many steps and appends to variance.csv of the run, for each part of the model:
-/// the trace of the covariance of one estimate, and the norm of the mean. What is measured does not
-/// touch what is trained, nor its random numbers. For rebar and relax a third number says what the
-/// variance would be without the control variate: by the rule reinforce, with the same noise.
+/// the trace of the covariance of one estimate, and the norm of the mean. Measuring changes neither
+/// what is trained nor its random numbers. For rebar and relax a third number is the variance
+/// without the control variate: that of the rule reinforce with the same noise.
 class VarianceLog {
  public:
   struct Part {

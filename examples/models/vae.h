@@ -3,7 +3,7 @@
 //
 // It is one recursion, Vae::neg_elbo: a layer encodes what it is given, samples, decodes, and lets
 // the layer above explain the sample. The rule by which each layer's sample gets a gradient is a
-// member. Evaluation and pictures, which other models need too, are in generative.h.
+// member. Evaluation and pictures, which other models need too, are in train/evaluate.h.
 #pragma once
 
 #include <memory>
@@ -37,8 +37,8 @@ struct Vae : nn::Module {
   /// first, v is the sample of the layer below. Not finite once the weights are not.
   Var neg_elbo(const Var& v, const Scope& scope, size_t layer = 0) const;
 
-  /// How often the rules have evaluated the cost of the top layer for each image in the last
-  /// neg_elbo: when it is trained 1 for straight-through, 3 for ARM in two layers.
+  /// How often the rules evaluated the cost of the top layer for each image in the last neg_elbo.
+  /// In training: 1 for straight-through, 3 for ARM with two layers.
   int64_t evaluations() const { return evaluations_; }
 
   /// P(x = 1) for sampled images: [count, D].

@@ -1,11 +1,11 @@
 // campaign.h - many training runs of bernoulli_vae, side by side, that can be stopped and
 // continued.
 //
-// A cell is one run: architecture, rule, seed. Each runs as a process of its own with one thread,
-// as many at once as there are processors, in a directory of its own below the campaign's. A cell
-// that has finished is never run again and one that was stopped goes on from its last checkpoint,
-// so that the same command continues what was interrupted; with more seeds or rules it extends
-// what is there, with more epochs it trains on.
+// A cell is one run: architecture, rule, seed. Each is a process with one thread and its own
+// directory below the campaign's; as many run at once as there are processors. A cell that has
+// finished is never run again, and one that was stopped goes on from its last checkpoint. So the
+// same command continues what was interrupted. With more seeds or rules it adds cells, with more
+// epochs it trains on.
 #pragma once
 
 #include <cstdint>

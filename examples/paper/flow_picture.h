@@ -1,10 +1,10 @@
 // flow_picture.h - what projected flows and gradient steps on one cost look like, as text, table
 // and pictures.
 //
-// The strip shows the three steps, a panel for each k: the law mu_k as grey bars; an arrow from
-// each value to where its particles went (all that share a value move alike); those particles as
-// blue sticks; the law they are projected to as orange frames, which are the bars of the next
-// panel. Laws of one unit only.
+// The strip shows the three steps, a panel for each k: the distribution mu_k as grey bars; an arrow
+// from each value to where its particles went (all that share a value move alike); those particles
+// as blue sticks; the distribution they are projected to as orange frames, which are the bars of
+// the next panel. Distributions of one unit only.
 #pragma once
 
 #include <functional>

@@ -1,5 +1,6 @@
 // poisson_gan.h - the paper's Poisson experiment: a generator with one parameter, the rate lambda
-// of a Poisson law, is trained against a critic until its counts look like those of the true rate.
+// of a Poisson distribution, is trained against a critic until its counts look like those of the
+// true rate.
 //
 // One training run is a function (settings, rule, seed) -> lambda after every step: it is in the
 // program, examples/poisson_gan.cpp. What the figure and the table say about many runs is computed
@@ -15,13 +16,13 @@
 
 namespace stflow {
 
-/// The protocol; the defaults are a choice under which the paper's Figure 3 appears (the paper
-/// gives no rate of learning, batch, epsilon, bandwidth or critic).
+/// The protocol. The paper gives no learning rate, batch size, epsilon, bandwidth or critic; the
+/// defaults are a choice under which its Figure 3 appears.
 struct PoissonGanOptions {
   double true_rate = 5, init = 1;          // lambda of the data, and where ours starts
   double rate_min = 0.05, rate_max = 25;   // lambda is clamped to these
   int64_t samples = 1000;                  // N: counts we generate a step
-  int64_t data_samples = 1000;             // M: counts of the true law a step, always new ones
+  int64_t data_samples = 1000;             // M: counts of the true rate a step, always new
   int64_t epochs = 100, epoch_steps = 10;  // an epoch is so many steps
   double lr = 1.75;                        // of lambda, by plain SGD, the same for all rules
   std::string objective = "bce";           // or wasserstein
@@ -63,7 +64,7 @@ struct PoissonGanCase {
   std::vector<std::vector<double>> runs = {};
 };
 
-/// What explains the calm of rule mmd: straight-through with mmd's step sizes and no MMD at all,
+/// Controls that explain the small variance of rule mmd: straight-through with mmd's step sizes,
 /// mmd with straight-through's, mmd without its control variate, and all from twice the true rate.
 std::vector<PoissonGanCase> poisson_gan_controls(const PoissonGanOptions& options);
 

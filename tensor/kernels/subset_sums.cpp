@@ -53,7 +53,7 @@ inline __attribute__((always_inline)) void add_lists(const Choice& choice, const
   }
 }
 
-/// The sums of all choices among four rows: bit r of the choice takes row r.
+/// The sums of all sixteen subsets of four rows: bit r of the index takes row r.
 template <typename Width>
 inline __attribute__((always_inline)) void fill_table(const typename Width::Vec* rows,
                                                       typename Width::Vec* table) {
@@ -89,7 +89,7 @@ inline __attribute__((always_inline)) void add_codes(const Choice& choice, const
          g += kCodesAtOnce, entries += kCodesAtOnce * kChoices * kEntry) {
 #pragma GCC unroll 4
       for (int i = 0; i < kCodesAtOnce; ++i) {
-        // A code is 16 times the choice, so that the address is a sum that costs no instruction.
+        // A code is 16 times the subset's number: so the address is a plain sum of two registers.
         const Vec* entry = reinterpret_cast<const Vec*>(entries + i * kChoices * kEntry +
                                                         code[g + i] * (kEntry / 16));
         (i % 2 ? c : a) += entry[0];

@@ -1,9 +1,9 @@
 // two_value_gemm.cpp - see two_value_gemm.h.
 //
-// y is, for each image, a sum of the columns of w that belong to inputs; dw is, for each input, a
-// sum of the rows of `up` that belong to images (subset_sums.h). Both are made a tile of outputs at
-// a time: for y the weights of a tile are transposed, so that they can be added as vectors, which
-// the whole batch shares; dw is transposed when it is done.
+// For each image, y is the sum of a subset of the columns of w, one column for each input. For each
+// input, dw is the sum of a subset of the rows of `up`, one row for each image (subset_sums.h).
+// Both are computed for a tile of outputs at a time. For y, the weights of a tile are transposed
+// once for the whole batch, so that they can be added as vectors; dw is transposed at the end.
 #include "stflow/tensor/kernels/two_value_gemm.h"
 
 #include <algorithm>
@@ -56,7 +56,7 @@ STFLOW_CLONES Counts count(const real* x, int32_t n, real first, real second) {
   return counts;
 }
 
-/// How often do two values occur? Stops where `enough`(counts so far, numbers so far) says no.
+/// Counts how often two values occur. Stops when `enough`(counts so far, numbers so far) is false.
 template <typename Enough>
 std::optional<std::pair<int64_t, int64_t>> count_all(const real* x, int64_t n, real first,
                                                      real second, Enough enough) {
@@ -72,8 +72,8 @@ std::optional<std::pair<int64_t, int64_t>> count_all(const real* x, int64_t n, r
   return std::pair{firsts, seconds};
 }
 
-/// The two values as common one and other. Where one is 0, it is the common one, for that is exact;
-/// any other must not be so large that its sum takes the other's digits.
+/// Which of the two values is the common one. If one of them is 0, it is: then the result is exact.
+/// Otherwise the common value must be small, or its sum would swallow the digits of the other.
 std::optional<Kind> two_values(real first, int64_t firsts, real second, int64_t seconds) {
   if (second == 0 || (first != 0 && seconds > firsts)) {
     std::swap(first, second);

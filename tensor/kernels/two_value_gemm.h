@@ -1,13 +1,12 @@
-// two_value_gemm.h - linear layers whose input is mostly one value, as bits and images on a plain
-// ground are: sums over the other places instead of a matrix product.
+// two_value_gemm.h - linear layers whose input is mostly one value, such as bits or images on a
+// plain ground: subset sums replace the matrix product.
 //
-// Samples of Bernoulli and Categorical units and binarised images hold two values only, and a
-// framework for discrete variables can know it; four fifths of the pixels of a grey digit are 0.
-// With x = c + d, where d is 0 at most places,
+// Samples of Bernoulli and Categorical units and binarised images hold two values only; of a grey
+// digit, four fifths of the pixels are 0. With x = c + d, where d is 0 at most places,
 //     x w^T = c (sum of each row of w) + d w^T,
-// and d w^T looks only at the columns of w where d is not 0. blas.cpp asks here before it
-// multiplies; nothing else does. A weight that meets only zeros is not looked at, so that 0 times a
-// weight that is not finite is 0 here.
+// and d w^T needs only the columns of w where d is not 0. Only blas.cpp uses this file: linear()
+// and its weight gradient ask first whether it applies. A weight that meets only zeros is never
+// read, so here 0 times infinity is 0.
 #pragma once
 
 #include <cstdint>

@@ -88,7 +88,7 @@ void run(int argc, char** argv) {
   std::vector<std::string> kinds{"all", "bits", "scaling"};
   kinds.insert(kinds.end(), job_kinds().begin(), job_kinds().end());
   options.choice("--case", kind, kinds,
-                 "all: every table, beside LibTorch's numbers; bits: sums of rows against matrix "
+                 "all: every table, beside LibTorch's numbers; bits: subset sums against matrix "
                  "products; scaling: a step against width, batch, depth, latents; vae-step, "
                  "mlp-step: a training step; vae-products, mlp-products: its matrix products "
                  "alone (--rule panels or openblas); op: one function (--rule exp, ...); data: a "

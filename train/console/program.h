@@ -27,7 +27,7 @@ struct Finished {};
 /// Calls body(argc, argv) and returns the exit code of the program. From here on the first SIGINT,
 /// SIGTERM or SIGHUP only makes interrupted() true, the second one kills, and SIGPIPE makes it true
 /// without a word; those that were ignored before stay ignored. SIGXFSZ is ignored: writing fails.
-/// Standard streams that are closed are taken by /dev/null, such that using them still fails.
+/// Gives the place of a closed standard stream to /dev/null, such that using it still fails.
 int run_main(int argc, char** argv, const std::function<void(int, char**)>& body);
 
 /// Has the user asked us to stop? A training loop looks after each batch, then ends as usual, so
