@@ -5,6 +5,7 @@
 #include "stflow/estimators/distributions/bernoulli.h"
 #include "stflow/tensor/kernels/map.h"
 #include "stflow/tensor/math.h"
+#include "stflow/tensor/special.h"
 
 namespace stflow {
 namespace {

@@ -4,6 +4,7 @@
 
 #include "stflow/estimators/distributions/geometric.h"
 #include "stflow/tensor/math.h"
+#include "stflow/tensor/special.h"
 
 namespace stflow {
 namespace {
