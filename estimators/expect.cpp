@@ -95,6 +95,12 @@ std::string Takes::refusal(const std::string& rule, const Distribution& q) const
   return "rule '" + rule + "' fits " + fits + " only, this one is " + q.name() + why;
 }
 
+Vars Rule::trained() const {
+  Vars variables;
+  for (const auto& [each, variable] : parameters) variables.push_back(variable);
+  return variables;
+}
+
 Var expect(const Distribution& q, const Rule& rule, const Scope& scope, const Cost& cost,
            const Var& context) {
   CHECK_ARG(cost && rule.apply, "[expect] ",

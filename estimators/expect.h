@@ -16,6 +16,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "stflow/estimators/distributions/distribution.h"
@@ -59,23 +60,31 @@ struct Takes {
   std::string refusal(const std::string& rule, const Distribution& q) const;
 };
 
+using NamedVars = std::vector<std::pair<std::string, Var>>;
+
 /// How one stochastic layer gets its gradient. rules.h makes them; each layer wants its own object
 /// when the rule has parameters.
 struct Rule {
   std::string name;
   std::function<Var(const Distribution&, const Scope&, const Cost&, const Var& context)> apply;
-  /// What the rule itself trains (temperature, scale of a control variate). `expect` adds to their
-  /// .grad as it is called, so zero_grad() comes before it, not between it and backward(); the user
-  /// steps them: optim::Adam(rule.parameters, ...).
-  Vars parameters = {};
+  /// What the rule itself trains (temperature, scale of a control variate), by the names that
+  /// checkpoints use. `expect` adds to their .grad as it is called, so zero_grad() comes before it,
+  /// not between it and backward(); the user steps them: optim::Adam(rule.trained(), ...).
+  NamedVars parameters = {};
   /// Running values that are kept but not trained (the mean of past costs).
-  Vars buffers = {};
+  NamedVars buffers = {};
   /// The value is the expectation itself, not a sample's cost: used also where no gradient is
   /// wanted.
   bool enumerates = false;
   /// The value is the cost at a relaxed sample, not at a hard one: see Scope::difference.
   bool relaxes = false;
   Takes takes = {};  // every distribution
+  /// The learning rate of its parameters, as a multiple of the model's.
+  double learning_rate_scale = 10;
+  /// Numbers that tell how its control variate fares, for logs; empty: there is nothing to tell.
+  std::function<std::vector<std::pair<std::string, double>>()> report = {};
+
+  Vars trained() const;  // parameters without their names
 };
 
 /// E_{z ~ q}[cost(z)] for each example, [...,B]. Under NoGradGuard it is the cost of one hard

@@ -59,7 +59,7 @@ void train(int argc, char** argv) {
   Vae vae(model, init_rng);
   vae.rules = make_rules(rule, model.sizes);
   optim::Adam adam(vae.weights(), {.lr = common.lr});
-  RuleTrainer rule_trainer(vae.rules, common.lr, rule.options.tune_every);
+  RuleTrainer rule_trainer(vae.rules, common.lr);
   std::optional<optim::SGD> prior_sgd;  // the protocol of ARM (Yin & Zhou 2019)
   if (model.learned_prior)
     prior_sgd.emplace(std::vector{vae.prior_logits}, optim::SGDOptions{.lr = 0.01});

@@ -44,7 +44,7 @@ void train(int argc, char** argv) {
   Vae vae(model, init_rng);
   vae.rules = make_rules(rule, model.sizes);
   optim::Adam adam(vae.weights(), {.lr = common.lr});
-  RuleTrainer rule_trainer(vae.rules, common.lr, rule.options.tune_every);
+  RuleTrainer rule_trainer(vae.rules, common.lr);
   const ImageCost neg_elbo = [&](const Tensor& x, Rng& from) { return vae.neg_elbo(x, {from}); };
 
   Run run(options, common, data.all());

@@ -57,7 +57,7 @@ std::vector<double> train_poisson_gan(const PoissonGanOptions& o, const std::str
   Critic critic(o, init_rng);
   optim::Adam adam(critic.net.parameters(), {.lr = o.critic_lr});
   std::vector<Rule> rules{poisson_gan_rule(o, rule_name, seed)};
-  RuleTrainer rule_trainer(rules, o.critic_lr, /*tune_every=*/1);
+  RuleTrainer rule_trainer(rules, o.critic_lr);
 
   // One row a count, all with the same rate. Enumeration needs no second row, and leave-one-out
   // draws its samples on one.

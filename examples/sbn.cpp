@@ -73,7 +73,7 @@ void train(int argc, char** argv) {
   BeliefNetwork network(above, data.train.features() - above, init_rng);
   network.rules = make_rules(rule, {{above, 200}, {200, 200}});
   optim::Adam adam(network.parameters(), {.lr = common.lr});
-  RuleTrainer rule_trainer(network.rules, common.lr, rule.options.tune_every);
+  RuleTrainer rule_trainer(network.rules, common.lr);
   const ImageCost bound = [&](const Tensor& x, Rng& from) { return network.neg_bound(x, from); };
 
   Run run(options, common, data.all());

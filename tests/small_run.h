@@ -53,7 +53,7 @@ struct Small {
     vae.rules = make_rules(rule, sizes);
     optim::Adam adam(vae.weights(), {.lr = common.lr});
     optim::SGD prior({vae.prior_logits}, {.lr = 0.01, .momentum = 0.9});
-    RuleTrainer trainer(vae.rules, common.lr, rule.options.tune_every);
+    RuleTrainer trainer(vae.rules, common.lr);
     const ImageCost cost = [&](const Tensor& x, Rng& from) { return vae.neg_elbo(x, {from}); };
     Run run(options, common, {data});
     run.state.add("model", vae);

@@ -3,6 +3,7 @@
 
 #include "stflow/estimators/rules/control_variate.h"
 #include "stflow/nn/nn.h"
+#include "stflow/train/rule_trainer.h"
 #include "tests/estimator_problems.h"
 
 using namespace stflow;
@@ -17,8 +18,8 @@ const Cost kBernoulli4 = ignoring_scope(bernoulli4_cost);
 
 TEST_CASE("rebar: unbiased on bernoulli4 with the known variance") {
   Rng rng(13);
-  const Moments draws =
-      moments(estimates(rebar(), copies(bernoulli4_logits(), 200'000), kBernoulli4, rng));
+  const Moments draws = moments(
+      estimates(rebar({.tune = false}), copies(bernoulli4_logits(), 200'000), kBernoulli4, rng));
   check_unbiased(draws, bernoulli4_exact());
   CHECK(draws.trace_variance == doctest::Approx(1.58).epsilon(0.05));
 }
@@ -35,10 +36,10 @@ TEST_CASE("rebar, relax: what trains them is the slope of the second moment, on 
     };
     second_moment();
     std::vector<Tensor> slopes;  // now, for each call adds to them
-    for (const Var& parameter : rule.parameters) slopes.push_back(parameter.grad().clone());
+    for (const Var& parameter : rule.trained()) slopes.push_back(parameter.grad().clone());
     for (size_t p = 0; p < slopes.size(); ++p) {
       const Tensor& slope = slopes[p];
-      Var parameter = rule.parameters[p];
+      Var parameter = rule.parameters[p].second;
       real* value = parameter.mutable_value().data();
       for (int64_t i = 0; i < slope.numel(); i += 7) {
         const real before = value[i], step = real(1e-6);
@@ -63,10 +64,10 @@ TEST_CASE("rebar: tuned eta and temperature give a lower variance") {
   const double before =
       moments(estimates(rule, copies(bernoulli4_logits(), 50'000), kBernoulli4, rng))
           .trace_variance;
-  for (Var parameter : rule.parameters) parameter.zero_grad();
+  for (Var parameter : rule.trained()) parameter.zero_grad();
   for (int step = 0; step < 100; ++step) {
     estimates(rule, logits, kBernoulli4, rng);
-    for (Var parameter : rule.parameters) {
+    for (Var parameter : rule.trained()) {
       add_scaled_(parameter.mutable_value(), parameter.grad(), real(-.05));
       parameter.zero_grad();
     }
@@ -83,9 +84,9 @@ TEST_CASE("rebar: eta and temperature get a gradient in every tune_every-th call
   const Rule always = rebar({.tune = true, .tune_every = 1});
   const Rule sometimes = rebar({.tune = true, .tune_every = 3});
   CHECK(sometimes.buffers.size() == 1);  // or a resumed run would train in other calls
-  CHECK(rebar().buffers.empty());
+  CHECK(rebar({.tune = false}).buffers.empty());
   const auto call = [&](const Rule& rule) {
-    for (Var parameter : rule.parameters) parameter.zero_grad();
+    for (Var parameter : rule.trained()) parameter.zero_grad();
     Rng rng = Rng::replay({u, v});
     return estimates(rule, copies(bernoulli4_logits(), 50), kBernoulli4, rng);
   };
@@ -93,9 +94,9 @@ TEST_CASE("rebar: eta and temperature get a gradient in every tune_every-th call
     CAPTURE(i);
     check_close(call(sometimes), call(always), 1e-5, 1e-5);  // the estimate is the same
     for (size_t p = 0; p < 2; ++p) {
-      const Tensor& grad = sometimes.parameters[p].grad();
+      const Tensor& grad = sometimes.parameters[p].second.grad();
       REQUIRE(grad.defined() == (i % 3 == 0));
-      if (grad.defined()) check_close(grad, always.parameters[p].grad(), 1e-6, 1e-6);
+      if (grad.defined()) check_close(grad, always.parameters[p].second.grad(), 1e-6, 1e-6);
     }
   }
   check_contains(message_of([] { rebar({.tune_every = 0}); }),
@@ -107,4 +108,41 @@ TEST_CASE("control_network: its number of inputs has bounds") {
     check_contains(message_of([=] { control_network(inputs, 1); }),
                    "[control_network] needs 1 to 16777216 inputs, got " + std::to_string(inputs));
   }
+}
+
+TEST_CASE("rule trainer: names, rates and reports come from the rule, one of one's own too") {
+  const auto names = [](const Rule& rule) {
+    std::vector<std::string> found;
+    for (const auto& [name, parameter] : rule.parameters) found.push_back(name);
+    return found;
+  };
+  CHECK(names(rebar()) == std::vector<std::string>{"eta", "log_temperature"});
+  CHECK(names(relax(control_network(4, 6))).front() == "network.0.weight");
+  CHECK(rebar().learning_rate_scale == 40);  // tune_every is 4
+  CHECK(relax(control_network(4, 6)).learning_rate_scale == .1);
+  CHECK(names(make_rule("rebar")) == names(rebar()));
+
+  const auto rule_with = [](double scale) {
+    const Var own = Var::parameter(Tensor::scalar(1));
+    Rule rule = reinforce();
+    rule.parameters = {{"own", own}};
+    rule.learning_rate_scale = scale;
+    rule.report = [own] {
+      return std::vector<std::pair<std::string, double>>{{"own", own.item()}};
+    };
+    return rule;
+  };
+  const std::vector<Rule> rules{rule_with(2), rule_with(30)};
+  RuleTrainer trainer(rules, .001);
+  for (const Rule& rule : rules) {
+    Var parameter = rule.parameters[0].second;
+    parameter.add_grad(Tensor::scalar(5));  // Adam's first step is the learning rate
+  }
+  trainer.step();
+  const Record log = trainer.log();
+  REQUIRE(log.size() == 2);
+  CHECK(log[0].name == "own_1");
+  CHECK(log[1].name == "own_2");
+  CHECK(std::get<double>(log[0].value) == doctest::Approx(.998));
+  CHECK(std::get<double>(log[1].value) == doctest::Approx(.97));
 }

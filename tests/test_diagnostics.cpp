@@ -174,8 +174,9 @@ TEST_CASE("gradient_moments: what rules train and remember is left as it was") {
     CAPTURE(name);
     const Problem& chosen = problem("bernoulli4");
     const std::vector<Rule> rules = rules_for(chosen, name);
-    Vars kept = rules[0].buffers;
-    for (Var parameter : rules[0].parameters) {
+    Vars kept;
+    for (const auto& [each, buffer] : rules[0].buffers) kept.push_back(buffer);
+    for (Var parameter : rules[0].trained()) {
       parameter.set_grad(Tensor::full(parameter.shape(), 3));
       kept.push_back(parameter);
     }
@@ -186,7 +187,7 @@ TEST_CASE("gradient_moments: what rules train and remember is left as it was") {
     Rng rng(6);
     gradient_moments([&] { return loss(chosen, param, rules[0], rng); }, {param}, rules, 3);
     for (size_t i = 0; i < kept.size(); ++i) check_equal(kept[i].value(), before[i]);
-    for (const Var& parameter : rules[0].parameters)
+    for (const Var& parameter : rules[0].trained())
       check_equal(parameter.grad(), Tensor::full(parameter.shape(), 3));
     CHECK_FALSE(param.grad().defined());
   }

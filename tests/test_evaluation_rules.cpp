@@ -22,9 +22,9 @@ void train(const Rule& rule, int steps, double rate, uint64_t seed) {
   Rng rng(seed);
   const Tensor logits = copies(bernoulli4_logits(), 1'000);
   for (int step = 0; step < steps; ++step) {
-    for (Var parameter : rule.parameters) parameter.zero_grad();
+    for (Var parameter : rule.trained()) parameter.zero_grad();
     estimates(rule, logits, kBernoulli4, rng);
-    for (Var parameter : rule.parameters) {
+    for (Var parameter : rule.trained()) {
       if (parameter.grad().defined()) {
         add_scaled_(parameter.mutable_value(), parameter.grad(), static_cast<real>(-rate));
       }

@@ -53,7 +53,7 @@ TEST_CASE("rules: a masked category gets no gradient, the others that of the law
     const Tensor each = estimates(rule, copies(logits, rows), cost, rng, kOneOfThree);
     CHECK(all_finite(each));
     check_equal(slice(each, 1, 1, 2), Tensor::zeros({rows, 1}));
-    for (const Var& parameter : rule.parameters) CHECK(all_finite(parameter.grad()));
+    for (const Var& parameter : rule.trained()) CHECK(all_finite(parameter.grad()));
     if (is_unbiased(name) && rows > 1) check_unbiased(each, expected);
     if (name == "exact") check_close(each, expected, 1e-5, 1e-6);
   }
@@ -86,7 +86,7 @@ TEST_CASE(
     const Rule rule = make_rule(name, options_for(4));
     const Tensor each = estimates(rule, copies(logits, name == "exact" ? 1 : 4000), cost, rng);
     CHECK(all_finite(each));
-    for (const Var& parameter : rule.parameters) CHECK(all_finite(parameter.grad()));
+    for (const Var& parameter : rule.trained()) CHECK(all_finite(parameter.grad()));
     if (name == "exact") check_close(each, expected, 1e-5, 1e-6);
     if (is_unbiased(name) && name != "exact") check_unbiased(each, expected);
   }

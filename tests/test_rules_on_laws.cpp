@@ -176,7 +176,7 @@ TEST_CASE("rules: finite values and gradients at extreme logits, for any noise")
             expect(Bernoulli(a), rule, Scope{rng}, ignoring_scope(bernoulli4_cost), a.detach());
         CHECK(all_finite(f.value()));
         CHECK(all_finite(grad({sum(f)}, {a})[0].value()));
-        for (const Var& parameter : rule.parameters) CHECK(all_finite(parameter.grad()));
+        for (const Var& parameter : rule.trained()) CHECK(all_finite(parameter.grad()));
       }
     }
   }

@@ -23,13 +23,13 @@ namespace fs = std::filesystem;
 constexpr char kChecksum[] = "sha256";
 constexpr size_t kMaxValues = 20'000'000;  // a row of numbers an epoch, or a measurement
 
-/// The tensors of rules, by names such as "0.parameter.1": handles, not copies.
+/// The tensors of rules, by names such as "0.parameter.eta": handles, not copies.
 std::map<std::string, Var> rule_tensors(const std::vector<Rule>& rules) {
   std::map<std::string, Var> found;
   for (size_t layer = 0; layer < rules.size(); ++layer) {
-    const auto collect = [&](const char* kind, const Vars& variables) {
-      for (size_t i = 0; i < variables.size(); ++i) {
-        found.emplace(concat_message(layer, ".", kind, ".", i), variables[i]);
+    const auto collect = [&](const char* kind, const NamedVars& variables) {
+      for (const auto& [name, variable] : variables) {
+        found.emplace(concat_message(layer, ".", kind, ".", name), variable);
       }
     };
     collect("parameter", rules[layer].parameters);

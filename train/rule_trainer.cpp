@@ -1,7 +1,5 @@
 #include "stflow/train/rule_trainer.h"
 
-#include <cmath>
-
 namespace stflow {
 
 std::vector<std::string> scalable_rules(const std::string& law) {
@@ -48,42 +46,37 @@ std::vector<Rule> make_rules(const RuleChoice& choice,
   return rules;
 }
 
-bool has_relaxed_control_variate(const Rule& rule) {
-  return rule.name == "rebar" || rule.name == "relax";
-}
-
-RuleTrainer::RuleTrainer(const std::vector<Rule>& rules, double model_lr, int64_t tune_every)
-    : rules_(rules) {
-  Vars parameters;
+RuleTrainer::RuleTrainer(const std::vector<Rule>& rules, double model_lr) : rules_(rules) {
   for (const Rule& rule : rules) {
-    parameters.insert(parameters.end(), rule.parameters.begin(), rule.parameters.end());
+    if (rule.parameters.empty()) continue;
+    adams_.emplace_back(rule.trained(),
+                        optim::AdamOptions{.lr = model_lr * rule.learning_rate_scale});
   }
-  if (parameters.empty()) return;
-  const double factor = rules[0].name == "relax"   ? 0.1
-                        : rules[0].name == "rebar" ? 10 * static_cast<double>(tune_every)
-                                                   : 10;
-  adam_.emplace(parameters, optim::AdamOptions{.lr = model_lr * factor});
 }
 
 void RuleTrainer::step() {
-  if (!adam_) return;
-  adam_->step();
-  adam_->zero_grad();
+  for (optim::Adam& adam : adams_) {
+    adam.step();
+    adam.zero_grad();
+  }
+}
+
+std::string RuleTrainer::suffix(size_t layer) const {
+  return rules_.size() > 1 ? "_" + std::to_string(layer + 1) : "";
 }
 
 void RuleTrainer::add_to(TrainingState& state) {
   state.add("rules", rules_);
-  if (adam_) state.add("rule_adam", *adam_);
+  for (size_t i = 0; i < adams_.size(); ++i) state.add("rule_adam" + suffix(i), adams_[i]);
 }
 
 Record RuleTrainer::log() const {
   Record record;
   for (size_t layer = 0; layer < rules_.size(); ++layer) {
-    if (!has_relaxed_control_variate(rules_[layer])) continue;
-    const Vars& trained = rules_[layer].parameters;  // ..., eta, log temperature
-    const std::string suffix = rules_.size() > 1 ? "_" + std::to_string(layer + 1) : "";
-    record.push_back({"eta" + suffix, trained.at(trained.size() - 2).item()});
-    record.push_back({"temperature" + suffix, std::exp(trained.back().item())});
+    if (!rules_[layer].report) continue;
+    for (const auto& [name, value] : rules_[layer].report()) {
+      record.push_back({name + suffix(layer), value});
+    }
   }
   return record;
 }

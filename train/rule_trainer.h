@@ -1,7 +1,7 @@
 // rule_trainer.h - the choice of a gradient rule on the command line, the same in every program.
 #pragma once
 
-#include <optional>
+#include <deque>
 #include <string>
 #include <vector>
 
@@ -20,9 +20,6 @@ struct RuleChoice {
 /// The rules for layers of any size of this law: all but enumeration.
 std::vector<std::string> scalable_rules(const std::string& law);
 
-/// Does the rule subtract a control variate with a scale and a temperature: rebar or relax?
-bool has_relaxed_control_variate(const Rule& rule);
-
 /// Adds the options. The rules offered are scalable_rules(law).
 void add_rule_options(Options& options, RuleChoice& choice, const std::string& law);
 
@@ -34,21 +31,20 @@ std::vector<Rule> make_rules(const RuleChoice& choice,
 /// "rules" and "rule_adam" of a run's state.
 class RuleTrainer {
  public:
-  /// Adam with a learning rate of ten times the model's, or a tenth of it for relax, whose network
-  /// is large (the settings of Grathwohl et al. 2018). Where rebar trains in one of several steps,
-  /// each goes as far as so many.
-  RuleTrainer(const std::vector<Rule>& rules, double model_lr,
-              int64_t tune_every = RuleOptions().tune_every);
+  /// Adam for each rule, with Rule::learning_rate_scale times the model's learning rate.
+  RuleTrainer(const std::vector<Rule>& rules, double model_lr);
   /// One step along the gradients that backward() left; sets them back to zero.
   void step();
   void add_to(TrainingState& state);
-  /// Where rebar's and relax's control variates have got to, {eta, temperature}, and with several
-  /// layers {eta_1, temperature_1, eta_2, ...}; empty for other rules.
+  /// What the rules report, such as {eta, temperature}, and with several layers {eta_1,
+  /// temperature_1, eta_2, ...}; empty for rules that report nothing.
   Record log() const;
 
  private:
+  std::string suffix(size_t layer) const;
+
   std::vector<Rule> rules_;
-  std::optional<optim::Adam> adam_;
+  std::deque<optim::Adam> adams_;  // of the rules that have parameters
 };
 
 }  // namespace stflow

@@ -48,7 +48,7 @@ void VarianceLog::load(const TrainingState::Part& part, const std::string& sourc
 }
 
 bool VarianceLog::measures_plain() const {
-  return std::ranges::any_of(rules_, has_relaxed_control_variate);
+  return std::ranges::any_of(rules_, [](const Rule& rule) { return bool(rule.report); });
 }
 
 std::vector<std::string> VarianceLog::columns() const {

@@ -99,8 +99,9 @@ Tensor estimates(const Problem& problem, const std::vector<Rule>& rules, int64_t
 void train_rules(const Problem& problem, const std::vector<Rule>& rules, int64_t steps, Rng& rng,
                  double lr) {
   Vars parameters;
-  for (const Rule& rule : rules)
-    parameters.insert(parameters.end(), rule.parameters.begin(), rule.parameters.end());
+  for (const Rule& rule : rules) {
+    for (const Var& each : rule.trained()) parameters.push_back(each);
+  }
   CHECK_ARG(steps >= 0 && steps <= kMostDraws, "[train_rules] takes 0 to ", kMostDraws,
             " steps, got ", steps);
   optim::Adam adam(parameters, {.lr = lr});

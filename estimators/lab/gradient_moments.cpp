@@ -15,8 +15,9 @@ class RuleKeeper {
  public:
   explicit RuleKeeper(const std::vector<Rule>& rules) {
     for (const Rule& rule : rules) {
-      for (const Var& buffer : rule.buffers) buffers_.push_back({buffer, buffer.value().clone()});
-      for (const Var& parameter : rule.parameters) {
+      for (const auto& [name, buffer] : rule.buffers)
+        buffers_.push_back({buffer, buffer.value().clone()});
+      for (const Var& parameter : rule.trained()) {
         const Tensor& grad = parameter.grad();
         grads_.push_back({parameter, grad.defined() ? grad.clone() : grad});
       }

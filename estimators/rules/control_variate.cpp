@@ -16,6 +16,14 @@ void train_for_low_variance(const Var& ghat, const Vars& parameters) {
   }
 }
 
+NamedVars network_parameters(const nn::Module& network) {
+  NamedVars named;
+  for (const auto& [name, parameter] : network.named_parameters()) {
+    named.push_back({"network." + name, parameter});
+  }
+  return named;
+}
+
 std::shared_ptr<nn::Module> control_network(int64_t inputs, uint64_t seed) {
   constexpr int64_t kMostInputs = 1 << 24;
   CHECK_ARG(inputs >= 1 && inputs <= kMostInputs, "[control_network] needs 1 to ", kMostInputs,

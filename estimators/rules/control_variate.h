@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "stflow/autodiff/var.h"
+#include "stflow/estimators/expect.h"
 #include "stflow/nn/module.h"
 
 namespace stflow {
@@ -13,6 +13,9 @@ namespace stflow {
 /// Adds to the .grad of each parameter the gradient of mean(|ghat|^2), where ghat [...,B,D] is an
 /// estimate whose mean does not depend on them: that is the gradient of its variance.
 void train_for_low_variance(const Var& ghat, const Vars& parameters);
+
+/// "network.<name>" for each of its parameters.
+NamedVars network_parameters(const nn::Module& network);
 
 /// The network of learned baselines and of RELAX: inputs -> 200 ReLU -> 1 (Grathwohl et al. 2018),
 /// drawn from `seed`. [...,inputs] -> [...] by `per_example`, which throws, naming the rule, when

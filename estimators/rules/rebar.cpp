@@ -69,7 +69,11 @@ RelaxedCost::RelaxedCost(const RebarOptions& options, const std::string& name) :
   };
   eta = scalar(options.eta);
   log_temperature = scalar(std::log(options.temperature));
-  if (options.tune) parameters = {eta, log_temperature};
+  if (options.tune) parameters = {{"eta", eta}, {"log_temperature", log_temperature}};
+}
+
+std::vector<std::pair<std::string, double>> RelaxedCost::report() const {
+  return {{"eta", eta.item()}, {"temperature", std::exp(log_temperature.item())}};
 }
 
 Var RelaxedCost::operator()(const Distribution& q, const Scope& scope, const Cost& cost,
@@ -92,14 +96,17 @@ Rule rebar(const RebarOptions& options) {
     const bool train = options.tune && calls.item() == 0;
     Var next = calls;
     fill_(next.mutable_value(), static_cast<real>(std::fmod(calls.item() + 1, options.tune_every)));
-    return relaxed_control_variate_estimate(q, scope, cost, c,
-                                            train ? relaxed_cost.parameters : Vars());
+    return relaxed_control_variate_estimate(
+        q, scope, cost, c, train ? Vars{relaxed_cost.eta, relaxed_cost.log_temperature} : Vars());
   };
   Rule rule{.name = "rebar",
             .apply = apply,
             .parameters = relaxed_cost.parameters,
-            .takes = {.traits = {Trait::relaxation}}};
-  if (options.tune) rule.buffers = {calls};
+            .takes = {.traits = {Trait::relaxation}},
+            // Each step goes as far as those of the calls that do not train.
+            .learning_rate_scale = 10 * static_cast<double>(options.tune_every),
+            .report = [relaxed_cost] { return relaxed_cost.report(); }};
+  if (options.tune) rule.buffers = {{"calls", calls}};
   return rule;
 }
 

@@ -21,8 +21,11 @@ struct RelaxedCost {
   Var operator()(const Distribution& q, const Scope& scope, const Cost& cost, const Var& z) const;
 
   std::string rule;
+  /// {eta, temperature}, for Rule::report.
+  std::vector<std::pair<std::string, double>> report() const;
+
   Var eta, log_temperature;
-  Vars parameters;  // the two, or none
+  NamedVars parameters;  // the two, or none
 };
 
 }  // namespace stflow

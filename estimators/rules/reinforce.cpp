@@ -46,7 +46,7 @@ Rule reinforce_mean(double decay) {
     fill_(kept.mutable_value(), static_cast<real>(decay * used.item() + (1 - decay) * now));
     return estimate;
   };
-  return {.name = "reinforce-mean", .apply = apply, .buffers = {baseline}};
+  return {.name = "reinforce-mean", .apply = apply, .buffers = {{"mean_cost", baseline}}};
 }
 
 Rule reinforce_net(const std::shared_ptr<nn::Module>& network) {
@@ -60,7 +60,7 @@ Rule reinforce_net(const std::shared_ptr<nn::Module>& network) {
                           per_example(*network, replace_inf(context.detach(), 0), "reinforce-net"),
                           parameters);
   };
-  return {"reinforce-net", apply, parameters};
+  return {.name = "reinforce-net", .apply = apply, .parameters = network_parameters(*network)};
 }
 
 }  // namespace stflow

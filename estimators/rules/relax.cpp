@@ -39,24 +39,29 @@ Rule relax(const std::shared_ptr<nn::Module>& network, const RebarOptions& optio
   RebarOptions tuned = options;
   tuned.tune = true;
   const RelaxedCost relaxed_cost(tuned, "relax");
-  Vars parameters = network->parameters();
-  const Vars network_parameters = parameters;
+  const Vars of_network = network->parameters();
+  Vars trained = of_network;
+  trained.push_back(relaxed_cost.eta);
+  trained.push_back(relaxed_cost.log_temperature);
+  NamedVars parameters = network_parameters(*network);
   parameters.insert(parameters.end(), relaxed_cost.parameters.begin(),
                     relaxed_cost.parameters.end());
 
   const auto apply = [=](const Distribution& q, const Scope& scope, const Cost& cost, const Var&) {
     if (q.has(Trait::inverse)) {
-      return inverse_estimate(q, scope, cost, *network, network_parameters);
+      return inverse_estimate(q, scope, cost, *network, of_network);
     }
     const ControlVariate c = [&](const Distribution& here, const Var& z) {
       return relaxed_cost(here, scope, cost, z) + per_example(*network, replace_inf(z, 0), "relax");
     };
-    return relaxed_control_variate_estimate(q, scope, cost, c, parameters);
+    return relaxed_control_variate_estimate(q, scope, cost, c, trained);
   };
   return {.name = "relax",
           .apply = apply,
           .parameters = parameters,
-          .takes = {.traits = {Trait::relaxation, Trait::inverse}}};
+          .takes = {.traits = {Trait::relaxation, Trait::inverse}},
+          .learning_rate_scale = 0.1,  // its network is large (Grathwohl et al. 2018)
+          .report = [relaxed_cost] { return relaxed_cost.report(); }};
 }
 
 }  // namespace stflow

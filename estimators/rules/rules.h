@@ -73,7 +73,7 @@ Rule measure_valued();  // the effect of another count; those that have it
 struct RebarOptions {
   double temperature = 0.5;  // of the relaxed control variate, 1e-10 to 1e10
   double eta = 1;            // its scale
-  bool tune = false;       // make eta and log temperature rule.parameters, trained for low variance
+  bool tune = true;        // make eta and log temperature rule.parameters, trained for low variance
   int64_t tune_every = 4;  // rebar gives these two a gradient in one call of so many, relax in all
 };
 /// REINFORCE with a relaxed control variate. Distributions with a relaxation: Bernoulli,
