@@ -3,6 +3,8 @@
 #include <map>
 #include <sstream>
 
+#include "stflow/autodiff/grad.h"
+
 namespace stflow {
 namespace {
 
@@ -57,8 +59,17 @@ std::string to_text(const Vars& outputs) {
   return text.str();
 }
 
-std::string to_dot(const Vars& outputs) {
+std::string to_dot(const Vars& outputs, const DotOptions& options) {
   const auto nodes = numbered_nodes(outputs, "to_dot");
+  std::map<uint64_t, Var> gradients;
+  if (options.gradients) {
+    Vars wrt;
+    for (const auto& [id, entry] : nodes) {
+      if (entry.second.requires_grad()) wrt.push_back(entry.second);
+    }
+    const Vars found = grad(outputs, wrt);
+    for (size_t i = 0; i < wrt.size(); ++i) gradients[wrt[i].id()] = found[i];
+  }
   std::ostringstream dot;
   dot << "digraph stflow {\n  rankdir=TB;\n  node [shape=box, style=filled, fillcolor=white, "
          "fontname=\"Helvetica\"];\n";
@@ -69,7 +80,10 @@ std::string to_dot(const Vars& outputs) {
                        : var.op() == "constant"  ? ", fillcolor=lightgrey"
                                                  : "";
     dot << "  n" << number << " [label=\"" << in_dot_quotes(var.op()) << "\\n"
-        << var.shape() << "\"" << look << "];\n";
+        << (options.values ? var.value().str() : var.shape().str());
+    if (const auto found = gradients.find(id); found != gradients.end())
+      dot << "\\ngradient " << found->second.value().str();
+    dot << "\"" << look << "];\n";
     for (const Var& input : var.inputs()) {
       dot << "  n" << nodes.at(input.id()).first << " -> n" << number << ";\n";
     }

@@ -24,7 +24,9 @@ void differentiate() {
   const Vars first = grad({y}, {x, w}, /*create_graph=*/true);
   const Var second = grad({first[0]}, {x})[0];
   std::cout << "y = " << y.item() << ", dy/dx = " << first[0].item()
-            << ", dy/dw = " << first[1].item() << ", d2y/dx2 = " << second.item() << "\n\n";
+            << ", dy/dw = " << first[1].item() << ", d2y/dx2 = " << second.item() << "\n";
+  std::cout << "The same with the value and the gradient of each node; dot -Tsvg draws it:\n"
+            << to_dot({y}, {.values = true, .gradients = true}) << "\n";
 }
 
 // The cost of a bit: 0 and 1 cost almost the same, so that the gradient is small and easily drowned

@@ -72,6 +72,17 @@ TEST_CASE("to_dot: has a node a line, an arrow an input, and diamonds for stocha
   CHECK(count_of(dot, "shape=diamond") == 1);
 }
 
+TEST_CASE("to_dot: shows values and gradients where asked, and no gradient of a constant") {
+  const Var x = Var::parameter(Tensor::scalar(3)), square = x * x, y = square + 1;
+  check_contains(to_dot({y}, {.values = true, .gradients = true}),
+                 "n1 [label=\"parameter\\n[] {3}\\ngradient [] {6}\", fillcolor=lightblue];",
+                 "n2 [label=\"mul\\n[] {9}\\ngradient [] {1}\"];",
+                 "n3 [label=\"constant\\n[] {1}\", fillcolor=lightgrey];",
+                 "n4 [label=\"add\\n[] {10}\\ngradient [] {1}\"];");
+  check_contains(to_dot({y}, {.gradients = true}), "mul\\n[]\\ngradient [] {1}");
+  check_contains(to_dot({y}, {.values = true}), "n2 [label=\"mul\\n[] {9}\"];");
+}
+
 TEST_CASE("to_dot: Graphviz draws it" *
           doctest::skip(std::system("dot -V 2>&1 | grep -q graphviz") != 0)) {
   const TempDir folder;
