@@ -17,6 +17,7 @@
 
 #include "stflow/datasets/sha256.h"
 #include "stflow/tensor/check.h"
+#include "stflow/tensor/text.h"
 
 namespace stflow {
 namespace {
@@ -27,16 +28,12 @@ constexpr int64_t kDeflate = 1032;                   // bytes that one of gzip's
 constexpr int64_t kMostExpansion = 100;              // by gzip, of more than that; MNIST: 5
 constexpr int64_t kMostBytes = int64_t{1} << 40;     // far above any dataset
 
-[[noreturn]] void fail(const std::filesystem::path& path, const std::string& message) {
-  throw std::runtime_error(path.string() + ": " + message);
-}
-
 /// A file opened by zlib, which passes raw files through unchanged.
 class Stream {
  public:
   explicit Stream(const std::filesystem::path& path)
       : path_(path), file_(gzopen(path.c_str(), "rb")) {
-    if (!file_) fail(path_, std::string("cannot be opened: ") + std::strerror(errno));
+    if (!file_) bad_file(path_, "cannot be opened: ", std::strerror(errno));
     gzbuffer(file_.get(), 1 << 17);
   }
 
@@ -96,21 +93,21 @@ IdxFile read_idx(const std::filesystem::path& path, IdxKind kind) {
   std::vector<uint8_t> header(4 + 4 * rank);
   const size_t header_bytes = stream.read(header.data(), header.size());
   if (header_bytes >= 4 && big_endian(header.data()) != (0x00000800 | rank)) {
-    fail(path, concat_message("not an IDX ", kind_name, " file (", describe_magic(header.data()),
-                              "); expected magic 0x0000080", rank));
+    bad_file(path, "not an IDX ", kind_name, " file (", describe_magic(header.data()),
+             "); expected magic 0x0000080", rank);
   }
   if (header_bytes < header.size()) {
-    fail(path, concat_message("truncated: the header of an IDX ", kind_name, " file has ",
-                              header.size(), " bytes, file has ", header_bytes));
+    bad_file(path, "truncated: the header of an IDX ", kind_name, " file has ", header.size(),
+             " bytes, file has ", header_bytes);
   }
 
   IdxFile file;
   int64_t expected = 1;
   for (size_t i = 0; i < rank; ++i) file.dims.push_back(big_endian(header.data() + 4 + 4 * i));
   for (int64_t dim : file.dims) {
-    if (dim == 0) fail(path, "holds no data: header says " + extents(file.dims));
+    if (dim == 0) bad_file(path, "holds no data: header says " + extents(file.dims));
     if (dim > kMostBytes / expected)
-      fail(path, "not believable: header says " + extents(file.dims));
+      bad_file(path, "not believable: header says " + extents(file.dims));
     expected *= dim;
   }
 
@@ -118,8 +115,8 @@ IdxFile read_idx(const std::filesystem::path& path, IdxKind kind) {
   const auto size = static_cast<int64_t>(std::filesystem::file_size(path, unknown));
   if (!unknown && stream.is_gzip() && expected > kMostReserved &&
       expected / kMostExpansion > size) {
-    fail(path, concat_message("not believable: header says ", extents(file.dims), " = ", expected,
-                              " bytes, in a gzip file of ", size));
+    bad_file(path, "not believable: header says ", extents(file.dims), " = ", expected,
+             " bytes, in a gzip file of ", size);
   }
   const int64_t most = unknown ? 0 : kDeflate * size;
   file.bytes.reserve(static_cast<size_t>(std::min({expected, kMostReserved, most})));
@@ -132,16 +129,16 @@ IdxFile read_idx(const std::filesystem::path& path, IdxKind kind) {
     hash.update(file.bytes.data() + have, got);
     file.bytes.resize(have + got);
     if (got == 0) {
-      fail(path, concat_message("truncated: header says ", extents(file.dims), " = ", expected,
-                                " bytes, file has ", have));
+      bad_file(path, "truncated: header says ", extents(file.dims), " = ", expected,
+               " bytes, file has ", have);
     }
   }
   uint8_t extra;
   if (stream.read(&extra, 1) > 0) {
-    fail(path, concat_message("too long: header says ", extents(file.dims), " = ", expected,
-                              " bytes, more follow"));
+    bad_file(path, "too long: header says ", extents(file.dims), " = ", expected,
+             " bytes, more follow");
   }
-  if (stream.ended_early()) fail(path, "truncated: the gzip checksum at the end is missing");
+  if (stream.ended_early()) bad_file(path, "truncated: the gzip checksum at the end is missing");
   file.sha256 = hash.hex();
   return file;
 }
@@ -151,15 +148,14 @@ Dataset load_idx(const std::filesystem::path& images_path, const std::filesystem
   IdxFile images = read_idx(images_path, IdxKind::images);
   const IdxFile labels = read_idx(labels_path, IdxKind::labels);
   if (images.dims[0] != labels.dims[0]) {
-    fail(images_path, concat_message("holds ", images.dims[0], " images, but ",
-                                     labels_path.string(), " holds ", labels.dims[0], " labels"));
+    bad_file(images_path, "holds ", images.dims[0], " images, but ", labels_path.string(),
+             " holds ", labels.dims[0], " labels");
   }
   CHECK_ARG(description.classes() > 0, "[load_idx] expected a dataset with class names");
   for (size_t i = 0; i < labels.bytes.size(); ++i) {
     if (labels.bytes[i] >= description.classes()) {
-      fail(labels_path,
-           concat_message("label ", int{labels.bytes[i]}, " at position ", i,
-                          " is out of range; expected 0 to ", description.classes() - 1));
+      bad_file(labels_path, "label ", int{labels.bytes[i]}, " at position ", i,
+               " is out of range; expected 0 to ", description.classes() - 1);
     }
   }
   description.height = images.dims[1];

@@ -14,15 +14,12 @@
 #include "stflow/datasets/image_decoder.h"
 #include "stflow/datasets/sha256.h"
 #include "stflow/tensor/check.h"
+#include "stflow/tensor/text.h"
 
 namespace stflow {
 namespace {
 
 namespace fs = std::filesystem;
-
-[[noreturn]] void fail(const fs::path& path, const std::string& message) {
-  throw std::runtime_error(path.string() + ": " + message);
-}
 
 std::string extension_of(const fs::path& path) {
   std::string extension = path.extension().string();
@@ -80,7 +77,7 @@ std::vector<fs::path> sorted_entries(const fs::path& folder, fs::file_type wante
       ++passed_over[kind_of(path, type)];
     }
   }
-  if (error) fail(folder, "cannot be listed: " + error.message());
+  if (error) bad_file(folder, "cannot be listed: " + error.message());
   std::sort(paths.begin(), paths.end());
   return paths;
 }
@@ -88,10 +85,10 @@ std::vector<fs::path> sorted_entries(const fs::path& folder, fs::file_type wante
 std::vector<uint8_t> read_bytes(const fs::path& path) {
   std::error_code error;
   const uintmax_t size = fs::file_size(path, error);
-  if (error) fail(path, "cannot be read: " + error.message());
-  if (size > std::numeric_limits<int>::max() / 2) fail(path, "too large for an image file");
+  if (error) bad_file(path, "cannot be read: " + error.message());
+  if (size > std::numeric_limits<int>::max() / 2) bad_file(path, "too large for an image file");
   std::ifstream file(path, std::ios::binary);
-  if (!file) fail(path, std::string("cannot be opened: ") + std::strerror(errno));
+  if (!file) bad_file(path, "cannot be opened: ", std::strerror(errno));
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
@@ -99,7 +96,7 @@ Image decode(const fs::path& path, const std::vector<uint8_t>& bytes, const Imag
   try {
     return decode_image(bytes, options);
   } catch (const std::runtime_error& error) {
-    fail(path, error.what());
+    bad_file(path, error.what());
   }
 }
 
@@ -109,10 +106,10 @@ void check_different(const std::vector<fs::path>& folders) {
   for (const fs::path& folder : folders) {
     std::error_code error;
     const auto [same, is_new] = names.emplace(fs::canonical(folder, error), folder);
-    if (error) fail(folder, "cannot be resolved: " + error.message());
+    if (error) bad_file(folder, "cannot be resolved: " + error.message());
     if (!is_new) {
-      fail(folder, "expected a folder for each class, found a link to that of class '" +
-                       same->second.filename().string() + "'");
+      bad_file(folder, "expected a folder for each class, found a link to that of class '" +
+                           same->second.filename().string() + "'");
     }
   }
 }
@@ -126,13 +123,15 @@ Dataset load_image_folder(const fs::path& folder, const ImageOptions& options) {
             "[load_image_folder] image size must be 0 to ", kMaxImageSide, ", got ", options.size);
   std::error_code error;
   if (!fs::is_directory(folder, error)) {
-    fail(folder, "expected a folder of images, found none" + (error ? ": " + error.message() : ""));
+    bad_file(folder,
+             "expected a folder of images, found none" + (error ? ": " + error.message() : ""));
   }
   PassedOver passed_over;
   const std::vector<fs::path> class_folders =
       sorted_entries(folder, fs::file_type::directory, passed_over);
   if (class_folders.empty()) {
-    fail(folder, "expected a subfolder of PNG or JPEG images for each class, found no subfolder");
+    bad_file(folder,
+             "expected a subfolder of PNG or JPEG images for each class, found no subfolder");
   }
   check_different(class_folders);
 
@@ -148,8 +147,8 @@ Dataset load_image_folder(const fs::path& folder, const ImageOptions& options) {
         sorted_entries(class_folder, fs::file_type::regular, others);
     if (files.empty()) {
       const std::string found = in_words(others);
-      fail(class_folder,
-           "expected .png, .jpg or .jpeg files, found none" + (found.empty() ? "" : "; " + found));
+      bad_file(class_folder, "expected .png, .jpg or .jpeg files, found none" +
+                                 (found.empty() ? "" : "; " + found));
     }
     for (const auto& [kind, times] : others) passed_over[kind] += times;
     const int label = static_cast<int>(description.class_names.size());
@@ -165,9 +164,8 @@ Dataset load_image_folder(const fs::path& folder, const ImageOptions& options) {
         description.width = image.width;
       }
       if (image.height != description.height || image.width != description.width) {
-        fail(path, concat_message("is ", image.width, "x", image.height,
-                                  " pixels, but the first image is ", description.width, "x",
-                                  description.height, "\nhint: resize with --image-size"));
+        bad_file(path, "is ", image.width, "x", image.height, " pixels, but the first image is ",
+                 description.width, "x", description.height, "\nhint: resize with --image-size");
       }
       pixels.insert(pixels.end(), image.pixels.begin(), image.pixels.end());
       labels.push_back(label);

@@ -10,6 +10,7 @@
 
 #include "stflow/nn/binary_file.h"
 #include "stflow/nn/json_reader.h"
+#include "stflow/tensor/text.h"
 
 namespace stflow::nn {
 namespace {
@@ -23,11 +24,6 @@ constexpr uint64_t kMaxHeader = 100'000'000;  // the reference implementation's 
 /// Header, tensor, list; a tensor is eight values or so. Without the second limit a header of 60 MB
 /// took 1.7 GB.
 constexpr JsonLimits kLimits{.depth = 3, .values = 1'000'000, .members = 1'000'000};
-
-template <typename... Parts>
-[[noreturn]] void fail(const std::string& path, const Parts&... parts) {
-  throw std::runtime_error(concat_message(path, ": ", parts...));
-}
 
 /// JSON for a message, cut short when it is long.
 std::string show(const json& value) {
@@ -46,16 +42,16 @@ std::string dump(const json& header) {
 /// The JSON text between the length and the data.
 std::string_view header_of(std::string_view bytes, const std::string& path) {
   if (bytes.size() < kLengthBytes) {
-    fail(path, "not a safetensors file: expected at least ", kLengthBytes, " bytes, found ",
-         bytes.size());
+    bad_file(path, "not a safetensors file: expected at least ", kLengthBytes, " bytes, found ",
+             bytes.size());
   }
   uint64_t length = 0;
   std::memcpy(&length, bytes.data(), kLengthBytes);
   const uint64_t rest = bytes.size() - kLengthBytes;
   if (length > std::min(rest, kMaxHeader)) {
-    fail(path, "not a safetensors file, or truncated: says its header has ", length, " bytes, ",
-         length > rest ? concat_message("but only ", rest, " follow")
-                       : concat_message("the limit is ", kMaxHeader));
+    bad_file(path, "not a safetensors file, or truncated: says its header has ", length, " bytes, ",
+             length > rest ? concat_message("but only ", rest, " follow")
+                           : concat_message("the limit is ", kMaxHeader));
   }
   return bytes.substr(kLengthBytes, length);
 }
@@ -122,14 +118,14 @@ void check_tiling(std::vector<Entry>& entries, int64_t data_size, const std::str
   int64_t covered = 0;
   for (const Entry& entry : entries) {
     if (entry.begin != covered) {
-      fail(path, "tensor '", entry.name, "': data begins at byte ", entry.begin, ", expected ",
-           covered,
-           entry.begin < covered ? " (it overlaps another)" : " (there is a hole before it)");
+      bad_file(path, "tensor '", entry.name, "': data begins at byte ", entry.begin, ", expected ",
+               covered,
+               entry.begin < covered ? " (it overlaps another)" : " (there is a hole before it)");
     }
     covered = entry.end;
   }
   if (covered != data_size) {
-    fail(path, "the header describes ", covered, " bytes of data, the file has ", data_size);
+    bad_file(path, "the header describes ", covered, " bytes of data, the file has ", data_size);
   }
 }
 
@@ -154,7 +150,7 @@ void save_safetensors(const std::string& path, const NamedTensors& tensors,
   std::string text = dump(header);
   text.resize((text.size() + 7) / 8 * 8, ' ');  // so that the numbers are aligned
   if (text.size() > kMaxHeader)
-    fail(path, "names and metadata take more than ", kMaxHeader, " bytes");
+    bad_file(path, "names and metadata take more than ", kMaxHeader, " bytes");
   const uint64_t length = text.size();
   parts[0] = {reinterpret_cast<const char*>(&length), kLengthBytes};
   parts[1] = text;
@@ -166,7 +162,8 @@ SafetensorsFile load_safetensors(const std::string& path) {
   const std::string_view text = header_of(bytes, path);
   const std::string_view data = std::string_view(bytes).substr(kLengthBytes + text.size());
   const json header = read_json<json>(text, kLimits, path + ", header");
-  if (!text.starts_with('{')) fail(path, "not a safetensors file: the header is not a JSON object");
+  if (!text.starts_with('{'))
+    bad_file(path, "not a safetensors file: the header is not a JSON object");
 
   SafetensorsFile file;
   std::vector<Entry> entries;
@@ -178,7 +175,7 @@ SafetensorsFile load_safetensors(const std::string& path) {
         entries.push_back(read_entry(name, entry, static_cast<int64_t>(data.size())));
       }
     } catch (const std::runtime_error& error) {
-      fail(path, "entry '", name, "': ", error.what());
+      bad_file(path, "entry '", name, "': ", error.what());
     }
   }
   check_tiling(entries, static_cast<int64_t>(data.size()), path);
