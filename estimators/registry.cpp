@@ -20,17 +20,19 @@ const std::vector<RuleInfo>& rule_registry() {
       // name, unbiased, local, factory
       {"st", false, true, [=](Options o) { return local(st(o.st), o); }},
       {"mmd", false, true, [=](Options o) { return local(mmd(o.mmd), o); }},
-      {"reinmax", false, true, [=](Options o) { return local(reinmax(), o); }},
+      {"reinmax", false, true, [=](Options o) { return local(reinmax(o.reinmax.temperature), o); }},
       {"fini2", false, true, [=](Options o) { return local(fini2(), o); }},
       {"gumbel-softmax", false, true,
-       [=](Options o) { return local(gumbel_softmax(o.temperature), o); }},
+       [=](Options o) { return local(gumbel_softmax(o.gumbel.temperature), o); }},
       {"st-gumbel-softmax", false, true,
-       [=](Options o) { return local(st_gumbel_softmax(o.temperature), o); }},
-      {"gumbel-rao", false, true, [=](Options o) { return local(gumbel_rao(o.temperature), o); }},
+       [=](Options o) { return local(st_gumbel_softmax(o.gumbel.temperature), o); }},
+      {"gumbel-rao", false, true,
+       [=](Options o) { return local(gumbel_rao(o.gumbel.temperature, o.gumbel.draws), o); }},
       {"none", false, true, [=](Options o) { return local(none(), o); }},
       {"exact", true, false, [](Options) { return exact(); }},
       {"reinforce", true, false, [](Options) { return reinforce(); }},
-      {"reinforce-mean", true, false, [](Options) { return reinforce_mean(); }},
+      {"reinforce-mean", true, false,
+       [](Options o) { return reinforce_mean(o.reinforce_mean.decay); }},
       {"reinforce-net", true, false,
        [](Options o) {
          CHECK_ARG(o.inputs > 0, "rule 'reinforce-net' needs the number of inputs of its baseline");
@@ -41,14 +43,11 @@ const std::vector<RuleInfo>& rule_registry() {
       {"muprop", true, false, [](Options) { return muprop(); }},
       {"arm", true, false, [](Options) { return arm(); }},
       {"disarm", true, false, [](Options) { return disarm(); }},
-      {"rebar", true, false,
-       [](Options o) {
-         return rebar({.temperature = o.temperature, .tune = o.tune, .tune_every = o.tune_every});
-       }},
+      {"rebar", true, false, [](Options o) { return rebar(o.rebar); }},
       {"relax", true, false,
        [](Options o) {
          CHECK_ARG(o.latents > 0, "rule 'relax' needs the number of latents for its network");
-         return relax(control_network(o.latents, o.seed), {.temperature = o.temperature});
+         return relax(control_network(o.latents, o.seed), o.rebar);
        }},
       {"measure-valued", true, false, [](Options) { return measure_valued(); }},
   };

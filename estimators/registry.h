@@ -8,18 +8,44 @@
 
 namespace stflow {
 
-/// Every setting a rule may look at; each uses its own.
+struct ReinmaxOptions {
+  double temperature = 1;
+};
+struct GumbelOptions {
+  double temperature = 0.5;
+  int64_t draws = 10;  // gumbel-rao
+};
+struct ReinforceMeanOptions {
+  double decay = 0.9;
+};
+
+/// What rules are made with; each looks at its own. Every one is reached by name as well: see
+/// set_rule_option.
 struct RuleOptions {
-  int64_t samples = 0;       // draws a node (local rules: default 1; leave-one-out: 4); 0: default
-  double temperature = 0.5;  // of the Gumbel rules and of the control variate of rebar and relax
-  bool tune = true;          // rebar trains eta and temperature
-  int64_t tune_every = 4;    // in one call of so many
+  int64_t samples = 0;  // draws a node (local rules: default 1; leave-one-out: 4); 0: default
   StOptions st = {};
   MmdOptions mmd = {};
-  int64_t inputs = 0;   // width of the context, for the baseline of reinforce-net
-  int64_t latents = 0;  // width of the parameter, for the network of relax
-  uint64_t seed = 0;    // of those networks' weights
+  ReinmaxOptions reinmax = {};
+  GumbelOptions gumbel = {};
+  ReinforceMeanOptions reinforce_mean = {};
+  RebarOptions rebar = {};  // and relax, which always tunes
+  int64_t inputs = 0;       // width of the context, for the baseline of reinforce-net
+  int64_t latents = 0;      // width of the parameter, for the network of relax
+  uint64_t seed = 0;        // of those networks' weights
 };
+
+/// One option by name.
+struct RuleOption {
+  std::vector<std::string> rules;  // that look at it
+  std::string name, initial;
+  std::function<bool(RuleOptions&, const std::string& text)> set;  // false: text is no value
+};
+
+const std::vector<RuleOption>& rule_option_registry();
+
+/// Sets an option of that rule from "name=value". Throws when it has none of that name, listing
+/// those it has, or the value is none; whether it is in range the rule says when it is made.
+void set_rule_option(RuleOptions& options, const std::string& rule, const std::string& assignment);
 
 struct RuleInfo {
   std::string name;

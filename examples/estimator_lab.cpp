@@ -77,7 +77,7 @@ void run_lab(int argc, char** argv) {
   for (const std::string& each : rules) {
     if (interrupted()) break;
     Rng rng(static_cast<uint64_t>(seed));
-    const std::vector<Rule> layers = rules_for(chosen, each, {.tune_every = 1});
+    const std::vector<Rule> layers = rules_for(chosen, each, {.rebar = {.tune_every = 1}});
     if (!layers[0].parameters.empty()) train_rules(chosen, layers, train, rng);
     const Diagnosis found = diagnose(chosen, layers, draws, rng);
     rows.push_back(row_of(each, found));

@@ -146,3 +146,39 @@ TEST_CASE("rule trainer: names, rates and reports come from the rule, one of one
   CHECK(std::get<double>(log[0].value) == doctest::Approx(.998));
   CHECK(std::get<double>(log[1].value) == doctest::Approx(.97));
 }
+
+TEST_CASE("rule options: every one is set by name, and what is none is refused") {
+  for (const RuleOption& each : rule_option_registry()) {
+    CAPTURE(each.name);
+    for (const std::string& rule : each.rules) {
+      RuleOptions options = options_for(4);
+      set_rule_option(options, rule, each.name + "=" + each.initial);
+      CHECK_NOTHROW(make_rule(rule, options));
+      check_contains(message_of([&] { set_rule_option(options, rule, each.name + "=x"); }),
+                     "rule '" + rule + "': option " + each.name + " got 'x'; its default is");
+    }
+  }
+  RuleOptions options;
+  for (const char* one : {"kernel=linear", "bandwidth=median", "epsilon=2", "st_scale=false"}) {
+    set_rule_option(options, "mmd", one);
+  }
+  CHECK(options.mmd.kernel == Kernel::linear);
+  CHECK(!options.mmd.bandwidth);
+  CHECK(options.mmd.epsilon == 2);
+  CHECK(!options.mmd.st_scale);
+  set_rule_option(options, "gumbel-rao", "draws=3");
+  CHECK(options.gumbel.draws == 3);
+  const auto refused = [&](const char* rule, const char* text) {
+    return message_of([&] { set_rule_option(options, rule, text); });
+  };
+  check_contains(refused("rebar", "decay=.5"), "rule 'rebar': 'decay=.5' is not name=value",
+                 "it has temperature, eta, tune, tune_every");
+  check_contains(refused("rebar", "eta"), "'eta' is not name=value");
+  check_contains(refused("arm", "eta=1"), "it has none");
+  set_rule_option(options, "reinforce-mean", "decay=1");
+  check_contains(message_of([&] { make_rule("reinforce-mean", options); }), "decay must lie in");
+
+  RuleChoice choice{.name = "rebar", .options = {}, .rule_option = "tune=false,eta=2"};
+  CHECK(make_rules(choice, {{3, 4}}).at(0).report().at(0).second == 2);
+  CHECK(make_rules(choice, {{3, 4}}).at(0).parameters.empty());
+}

@@ -84,7 +84,7 @@ TEST_CASE("nested rules: every unbiased rule around every rule agrees with quadr
         CAPTURE(info.name);
         CAPTURE(name);
         RuleOptions options = options_for(1);
-        options.temperature = kTemperature;
+        options.gumbel.temperature = options.rebar.temperature = kTemperature;
         const Rule inner_rule = make_rule(name, options);
         const Cost cost = [&](const Var& z, const Scope& inner) {
           const Var logits = inner_logits(z);

@@ -167,8 +167,8 @@ TEST_CASE("rules: finite values and gradients at extreme logits, for any noise")
         CAPTURE(temperature);
         CAPTURE(tune);
         RuleOptions options = options_for(4);
-        options.temperature = temperature;
-        options.tune = tune;
+        options.gumbel.temperature = options.rebar.temperature = temperature;
+        options.rebar.tune = tune;
         const Rule rule = make_rule(name, options);
         Rng rng = Rng::replay(enough);
         const Var a = Var::parameter(copies(logits, 16));

@@ -1,5 +1,9 @@
 #include "stflow/train/rule_trainer.h"
 
+#include <sstream>
+
+#include "stflow/train/console/words.h"
+
 namespace stflow {
 
 std::vector<std::string> scalable_rules(const std::string& law) {
@@ -17,10 +21,17 @@ void add_rule_options(Options& options, RuleChoice& choice, const std::string& l
   options.add("--epsilon", o.mmd.epsilon, "step of rule mmd's flow", of_scale());
   options.add("--samples", o.samples, "draws at each sampling node; 0: 4 for leave-one-out, else 1",
               between(0, 1e4));
-  options.add("--temperature", o.temperature, "of relaxed samples; where rebar and relax start",
-              of_scale());
-  options.add("--tune-every", o.tune_every,
+  options.add("--temperature", choice.temperature,
+              "of relaxed samples; where rebar and relax start", of_scale());
+  options.add("--tune-every", o.rebar.tune_every,
               "rebar trains eta and temperature in one step of so many", between(1, kMostSteps));
+  std::string listed;
+  for (const RuleOption& each : rule_option_registry()) {
+    listed += (listed.empty() ? "" : "; ") + joined(each.rules, ", ") + ": " + each.name + "=" +
+              each.initial;
+  }
+  options.add("--rule-option", choice.rule_option,
+              "options of the rule by name, with commas between; of " + listed, "NAME=VALUE");
   std::vector<std::string> with_samples{"leave-one-out"}, with_temperature{"rebar", "relax"};
   for (const RuleInfo& rule : rule_registry()) {
     if (rule.local) with_samples.push_back(rule.name);
@@ -38,6 +49,11 @@ std::vector<Rule> make_rules(const RuleChoice& choice,
   std::vector<Rule> rules;
   for (const std::vector<int64_t>& widths : layers) {
     RuleOptions options = choice.options;
+    options.gumbel.temperature = options.rebar.temperature = choice.temperature;
+    std::istringstream assignments(choice.rule_option);
+    for (std::string each; std::getline(assignments, each, ',');) {
+      set_rule_option(options, choice.name, each);
+    }
     options.inputs = widths.front();
     options.latents = widths.back();
     options.seed += rules.size();

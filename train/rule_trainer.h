@@ -14,7 +14,9 @@ namespace stflow {
 
 struct RuleChoice {
   std::string name = "st";  // --rule
-  RuleOptions options;      // --on-logit --bandwidth --epsilon --samples --temperature --tune-every
+  RuleOptions options;      // --on-logit --bandwidth --epsilon --samples --tune-every
+  double temperature = GumbelOptions().temperature;  // --temperature
+  std::string rule_option;                           // --rule-option: these come last
 };
 
 /// The rules for layers of any size of this law: all but enumeration.

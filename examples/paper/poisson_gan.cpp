@@ -79,8 +79,11 @@ double mmd_gain(double rate, double bandwidth) {
 }
 
 Rule poisson_gan_rule(const PoissonGanOptions& o, const std::string& name, uint64_t seed) {
-  if (name == "reinforce-mean") return reinforce_mean(o.baseline_decay);
-  RuleOptions settings{.tune_every = 1, .inputs = 1, .latents = 1, .seed = seed};
+  RuleOptions settings{.reinforce_mean = {.decay = o.baseline_decay},
+                       .rebar = {.tune_every = 1},
+                       .inputs = 1,
+                       .latents = 1,
+                       .seed = seed};
   settings.mmd = {.bandwidth = o.bandwidth,
                   .epsilon = o.epsilon,
                   .control_variate = !o.no_control_variate,
