@@ -3,6 +3,7 @@
 
 #include "stflow/estimators/rules/control_variate.h"
 #include "stflow/nn/nn.h"
+#include "stflow/train/console/program.h"
 #include "stflow/train/rule_trainer.h"
 #include "tests/estimator_problems.h"
 
@@ -181,4 +182,10 @@ TEST_CASE("rule options: every one is set by name, and what is none is refused")
   RuleChoice choice{.name = "rebar", .options = {}, .rule_option = "tune=false,eta=2"};
   CHECK(make_rules(choice, {{3, 4}}).at(0).report().at(0).second == 2);
   CHECK(make_rules(choice, {{3, 4}}).at(0).parameters.empty());
+  choice.rule_option = "eta=2,size=3";
+  CHECK_THROWS_WITH_AS(
+      make_rules(choice, {{3, 4}}),
+      "--rule-option: rule 'rebar': 'size=3' is not name=value of an option; it has "
+      "temperature, eta, tune, tune_every",
+      UsageError);
 }

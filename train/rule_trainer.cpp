@@ -2,6 +2,7 @@
 
 #include <sstream>
 
+#include "stflow/train/console/program.h"
 #include "stflow/train/console/words.h"
 
 namespace stflow {
@@ -52,7 +53,11 @@ std::vector<Rule> make_rules(const RuleChoice& choice,
     options.gumbel.temperature = options.rebar.temperature = choice.temperature;
     std::istringstream assignments(choice.rule_option);
     for (std::string each; std::getline(assignments, each, ',');) {
-      set_rule_option(options, choice.name, each);
+      try {
+        set_rule_option(options, choice.name, each);
+      } catch (const std::invalid_argument& error) {
+        throw UsageError(std::string("--rule-option: ") + error.what());
+      }
     }
     options.inputs = widths.front();
     options.latents = widths.back();

@@ -26,6 +26,7 @@ std::vector<std::string> scalable_rules(const std::string& law);
 void add_rule_options(Options& options, RuleChoice& choice, const std::string& law);
 
 /// One rule for each layer, given the widths (inputs, ..., units) of the network that leads to it.
+/// Throws UsageError where --rule-option names no option of the rule.
 std::vector<Rule> make_rules(const RuleChoice& choice,
                              const std::vector<std::vector<int64_t>>& layers);
 
