@@ -1,24 +1,24 @@
-// projection.cpp - nearest laws in a family, and the gradient of the distance to it.
+// projection.cpp - nearest distributions in a family, and the gradient of the distance to it.
 //
 // Closed forms, all of them minima of a quadratic, clipped to where it is allowed:
 //
 //     means          E z~; for one-hot units the point of the simplex nearest to it
 //     MMD, bit       1/2 + E[K(1,z~) - K(0,z~)] / (2 (1 - kappa)), kappa = K(0,1)
-//     MMD, one-hot   the point of the simplex nearest to m / (1 - kappa), m_i = E K(e_i,z~), kappa
-//                    = K(e_i,e_j), as MMD^2 = (1 - kappa) |pi|^2 - 2 pi.m + const on the simplex
+//     MMD, one-hot   the point of the simplex nearest to m / (1 - kappa), where m_i = E K(e_i,z~)
+//                    and kappa = K(e_i,e_j): MMD^2 = (1 - kappa) |pi|^2 - 2 pi.m + const there
 //     W2, both       the share of particles nearest to each vertex: where the weights of the
 //                    vertices are free, nothing keeps a particle from the nearest one (of equally
 //                    near ones, the first)
 //
 // Poisson by MMD or W2 has none: see minimise().
 //
-// The gradient of each squared distance is B(mu) - B(pushed), with mu the law itself; the control
-// variate puts the particles before the move in the place of mu.
+// The gradient of each squared distance is B(mu) - B(pushed). The control variate puts the particles
+// before the move in the place of mu.
 //
-//     means          B(law) = 2 E y
-//     MMD            B(law) = 2 E D(y), D(y) = d/d theta E_{z~mu} K(z,y): see mmd.cpp
-//     W2, bit        B(law) = 2 x(1-p): as p grows, the particle at that quantile x changes sides
-//     W2, Poisson    B(law) = 2 sum_k pmf(k) x(F(k)): pmf(k) is the rate at which mass goes from k
+//     means          B(nu) = 2 E y
+//     MMD            B(nu) = 2 E D(y), D(y) = d/d theta E_{z~mu} K(z,y): see mmd.cpp
+//     W2, bit        B(nu) = 2 x(1-p): as p grows, the particle at that quantile x changes sides
+//     W2, Poisson    B(nu) = 2 sum_k pmf(k) x(F(k)): pmf(k) is the rate at which mass goes from k
 //                    to k+1 as lambda grows, and it is the mass at quantile F(k) of the particles
 // With one particle and its control variate both W2 give 2 epsilon f'(z), as the means do.
 #include "stflow/estimators/flow/projection.h"
@@ -179,7 +179,7 @@ double witness(double y, const AtomLaw& mu, const ProjectionOptions& options) {
   return expectation(mu, [&](double z) { return kernel(z + 1) - kernel(z); });
 }
 
-/// B(law), at the law mu of the family: see the head of this file.
+/// B(nu), here nu = `law`, at the member mu of the family: see the head of this file.
 double pull_of(const AtomLaw& law, double theta, const AtomLaw& mu,
                const ProjectionOptions& options) {
   if (compares_means(options)) return 2 * law.mean();

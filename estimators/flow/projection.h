@@ -1,17 +1,17 @@
 // projection.h - the projected Wasserstein gradient flow of the paper (Figure 2), to run and watch.
 //
-// To lower F(mu) = E_{z~mu} f(z) over a family of laws: (A) draw particles z_n from mu; (B) move
-// each down its cost, z~_n = z_n - epsilon grad f(z_n), which leaves the family; (C) project: take
-// the law of the family that is nearest to the moved particles. Which estimator this is depends on
-// what "near" means: difference of means gives straight-through, MMD the rule `mmd`, and the
-// symmetric derivative of W2^2 gives ReinMax and Fini-2.
+// To lower F(mu) = E_{z~mu} f(z) over a family of distributions: (A) draw particles z_n from mu;
+// (B) move each down its cost, z~_n = z_n - epsilon grad f(z_n), which leaves the family; (C)
+// project: take the member of the family that is nearest to the moved particles. Which estimator
+// this is depends on what "near" means: the difference of means gives straight-through, MMD the
+// rule `mmd`, and the symmetric derivative of W2^2 gives ReinMax and Fini-2.
 //
 // The paper prints step B with a plus: right for a reward f, not for a cost. Its estimators don't
 // project all the way: they make one step down the gradient of the distance (`learning_rate`).
 //
-// Laws are products of units and described by mean parameters: p in [0,1] for each bit, pi of K
+// The units are independent and described by mean parameters: p in [0,1] for each bit, pi of K
 // numbers for each one-hot unit, lambda for each count. Each unit is projected on its own, which by
-// Theorem 2.1 is the same for a product of pushed units; where f couples them, it is the projection
+// Theorem 2.1 is the same for a product of pushed units. Where f couples them, it is the projection
 // of the product of their marginals. For small problems: to train a model take the rules.
 #pragma once
 
@@ -37,14 +37,14 @@ struct ProjectionOptions {
   double min_rate = 1e-3;       // the least lambda of Family::poisson
 };
 
-// ---- one unit, for laws as atoms; not for Family::categorical, whose atoms lie on no line ----
+// ---- one unit, as atoms; not for Family::categorical, whose atoms lie on no line ----
 
-/// Squared distance between the family's law with parameter theta and another law.
+/// Squared distance between the family's member with parameter theta and another distribution.
 double distance_squared(double theta, const AtomLaw& pushed, const ProjectionOptions& options);
 
-/// The parameter whose law is nearest to `pushed`: in closed form, except for Poisson by MMD or W2.
-/// There the distance is minimised over the range of the particles, to 1e-6 in lambda (relative
-/// above 1; minimise() in projection.cpp says how). Throws on such particles beyond 1e4.
+/// The parameter whose distribution is nearest to `pushed`: in closed form, except for Poisson by
+/// MMD or W2. There the distance is minimised over the range of the particles, to 1e-6 in lambda
+/// (relative above 1; see minimise() in projection.cpp). Throws on such particles beyond 1e4.
 double project(const AtomLaw& pushed, const ProjectionOptions& options);
 
 /// d distance^2 / d theta at theta, without control variate or, where `before` is given, with the

@@ -1,10 +1,10 @@
-// wasserstein.h - how far apart two laws on the line are: W1, W2 and MMD, exactly and in double.
+// wasserstein.h - distances of two distributions on the line: W1, W2 and MMD, exactly, in double.
 //
-// A law is a list of atoms, points with mass: a sample, a distribution over counts, the pushed
-// particles of a gradient flow. On the line the cheapest transport never crosses itself, so that it
-// couples equal quantiles and W is one walk along two sorted lists; between discrete laws nothing
-// is approximated. Laws in several dimensions are not here: where their units are independent, W2^2
-// is the sum over units (Theorem 2.1 of the paper).
+// A distribution is a list of atoms, points with mass: a sample, the probabilities of counts, the
+// pushed particles of a gradient flow. On the line the cheapest transport never crosses itself: it
+// couples equal quantiles, so W is one walk along two sorted lists, without approximation. Several
+// dimensions are not here: where the units are independent, W2^2 is the sum over units (Theorem 2.1
+// of the paper).
 #pragma once
 
 #include <vector>
@@ -13,10 +13,10 @@
 
 namespace stflow {
 
-/// A law on the line: points in increasing order and the mass at each, positive and of total 1.
+/// A discrete distribution on the line: points in increasing order and their masses, of total 1.
 class AtomLaw {
  public:
-  /// Weights, one a point, are divided by their sum; none means equal ones. Throws on an empty law,
+  /// Weights, one a point, are divided by their sum; none means equal ones. Throws without points,
   /// on points that are not finite, on negative weights and when all are zero.
   explicit AtomLaw(const std::vector<double>& points, const std::vector<double>& weights = {});
   static AtomLaw bernoulli(double p);     // on 0 and 1, p in [0,1]
@@ -42,9 +42,9 @@ double wasserstein2_squared(const AtomLaw& a, const AtomLaw& b);
 /// K(x,y) on the line, less a constant, by which differences of K keep their digits where all are
 /// near 1: K - 1 for the rbf kernel of bandwidth h > 0, x y for the linear one.
 double centred_kernel(Kernel kernel, double bandwidth, double x, double y);
-/// Squared maximum mean discrepancy E K(x,x') + E K(y,y') - 2 E K(x,y) (Gretton et al. 2012, lemma
-/// 6). With a sample as one of the laws, it is exact for the empirical law: pairs of a point with
-/// itself count. With the linear kernel it is (E x - E y)^2.
+/// Squared maximum mean discrepancy E K(x,x') + E K(y,y') - 2 E K(x,y) (Gretton et al. 2012,
+/// lemma 6). For a sample it is that of the empirical distribution: pairs of a point with itself
+/// count. With the linear kernel it is (E x - E y)^2.
 double mmd_squared(const AtomLaw& a, const AtomLaw& b, Kernel kernel, double bandwidth);
 
 }  // namespace stflow
