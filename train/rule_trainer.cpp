@@ -7,15 +7,16 @@
 
 namespace stflow {
 
-std::vector<std::string> scalable_rules(const std::string& law) {
-  std::vector<std::string> names = rule_names(law);
+std::vector<std::string> scalable_rules(const std::string& distribution) {
+  std::vector<std::string> names = rule_names(distribution);
   std::erase(names, "exact");
   return names;
 }
 
-void add_rule_options(Options& options, RuleChoice& choice, const std::string& law) {
+void add_rule_options(Options& options, RuleChoice& choice, const std::string& distribution) {
   RuleOptions& o = choice.options;
-  options.choice("--rule", choice.name, scalable_rules(law), "gradient rule of the sampling nodes");
+  options.choice("--rule", choice.name, scalable_rules(distribution),
+                 "gradient rule of the sampling nodes");
   options.flag("--on-logit", o.st.on_param,
                "rule st hands the gradient to the logit as it is, not through the probability");
   options.add("--bandwidth", *o.mmd.bandwidth, "of rule mmd's kernel", of_scale());

@@ -19,11 +19,11 @@ struct RuleChoice {
   std::string rule_option;                           // --rule-option: these come last
 };
 
-/// The rules for layers of any size of this law: all but enumeration.
-std::vector<std::string> scalable_rules(const std::string& law);
+/// The rules for layers of any size of this distribution: all but enumeration.
+std::vector<std::string> scalable_rules(const std::string& distribution);
 
-/// Adds the options. The rules offered are scalable_rules(law).
-void add_rule_options(Options& options, RuleChoice& choice, const std::string& law);
+/// Adds the options. The rules offered are scalable_rules(distribution).
+void add_rule_options(Options& options, RuleChoice& choice, const std::string& distribution);
 
 /// One rule for each layer, given the widths (inputs, ..., units) of the network that leads to it.
 /// Throws UsageError where --rule-option names no option of the rule.

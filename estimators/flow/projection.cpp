@@ -12,8 +12,8 @@
 //
 // Poisson by MMD or W2 has none: see minimise().
 //
-// The gradient of each squared distance is B(mu) - B(pushed). The control variate puts the particles
-// before the move in the place of mu.
+// The gradient of each squared distance is B(mu) - B(pushed). The control variate puts the
+// particles before the move in the place of mu.
 //
 //     means          B(nu) = 2 E y
 //     MMD            B(nu) = 2 E D(y), D(y) = d/d theta E_{z~mu} K(z,y): see mmd.cpp
@@ -86,7 +86,7 @@ double bottom(Function& f, double a, double b) {
 }
 
 /// The minimum of f on [low, high]: the deepest of the valleys that a grid shows, whose points are
-/// a quarter unit apart or, where that would be more than 256, further. W2^2 from Poisson laws to
+/// a quarter unit apart or, where that would be more than 256, further. W2^2 from a Poisson to
 /// few particles far apart has a valley for each count; in a range beyond 128 some may be missed.
 template <typename Function>
 double minimise(Function f, double low, double high) {
@@ -314,7 +314,7 @@ double distance_slope(double theta, const std::optional<AtomLaw>& before, const 
                       const ProjectionOptions& options) {
   check_on_line(options);
   const AtomLaw mu = family_law(theta, options);
-  // A bit's own law has a jump at its quantile, whose mean of both sides is 1/2, also at p = 0
+  // A bit's own quantile function jumps there; the mean of both sides is 1/2, also at p = 0
   // and 1.
   const bool own_bit =
       !before && options.family == Family::bernoulli && options.distance == Distance::wasserstein;

@@ -6,12 +6,12 @@
 //     d/d(mean) E f(z)  :=  f'(z)
 //
 // As a projected Wasserstein gradient flow (the paper, section 2.1): draw z_n from mu, push each
-// down its cost, z~_n = z_n - epsilon f'(z_n), and look for the law whose *mean* is nearest to the
-// mean of the pushed samples. The squared distance |E mu - mean z~|^2 has, with the z_n themselves
-// as control variate, the gradient 2 epsilon mean f'(z_n) in the mean parameter: straight-through
-// times 2 epsilon. From the mean to logits or rate goes the chain rule, so the input of the node
-// below is q.mean(). Some implementations leave the chain rule out and hand f'(z) to the logits:
-// `on_param` is that, a larger step for units that are nearly certain.
+// down its cost, z~_n = z_n - epsilon f'(z_n), and look for the distribution whose *mean* is
+// nearest to the mean of the pushed samples. With the z_n themselves as control variate, the
+// squared distance |E mu - mean z~|^2 has the gradient 2 epsilon mean f'(z_n) in the mean
+// parameter: straight-through times 2 epsilon. From the mean to logits or rate goes the chain rule,
+// so the input of the node below is q.mean(). Some implementations leave the chain rule out and
+// hand f'(z) to the logits: `on_param` is that, a larger step for units that are nearly certain.
 #include <cmath>
 
 #include "stflow/estimators/rules/rules.h"

@@ -69,9 +69,9 @@ std::string head(const std::string& name, size_t rows, size_t columns, double ri
       right < 4 ? "1" : "autofreq", "\nset xrange [-0.7:", right + 0.7, "]\nset yrange [0:", top,
       "]\nset multiplot layout ", rows, ",", columns,
       " margins char 11, char 2, char 4, char 6 spacing char 7, char 6\n");
-  const char* key[][2] = {{"grey bars: law mu_k", "#777777"},
+  const char* key[][2] = {{"grey bars: mu_k", "#777777"},
                           {"blue: particles; arrows: their move, -epsilon f'(z)", "#0072B2"},
-                          {"orange frames: mu_(k+1), the law nearest to them", "#D55E00"}};
+                          {"orange frames: mu_(k+1), the nearest to them", "#D55E00"}};
   for (size_t i = 0; i < std::size(key); ++i) {
     text += concat_message("set label ", i + 1, " ", gnuplot_text(key[i][0]),
                            " at char 11, screen 1 offset 0,", -1.0 - static_cast<double>(i),
@@ -212,8 +212,8 @@ void FlowResults::measure(const std::function<double(double theta)>& cost_of) {
 std::string FlowResults::table() const {
   std::vector<FlowPath> by_rule = descents;
   by_rule.push_back(exact);
-  return block("projected to the nearest law, by distance", parameter, projected(*this)) + "\n" +
-         block("gradient steps by the rule of each distance", parameter, by_rule);
+  return block("projected to the nearest distribution, by distance", parameter, projected(*this)) +
+         "\n" + block("gradient steps by the rule of each distance", parameter, by_rule);
 }
 
 std::vector<Record> FlowResults::ends() const {

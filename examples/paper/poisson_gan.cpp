@@ -40,7 +40,7 @@ void add_poisson_gan_options(Options& options, PoissonGanOptions& o) {
   options.add("--rate-min", o.rate_min, "lambda is clamped to at least this", of_scale());
   options.add("--rate-max", o.rate_max, "lambda is clamped to at most this", of_scale());
   options.add("--samples", o.samples, "counts generated a step, N", between(2, kMostAtOnce));
-  options.add("--data-samples", o.data_samples, "counts of the true law a step, M",
+  options.add("--data-samples", o.data_samples, "counts of the true rate a step, M",
               between(1, kMostAtOnce));
   options.add("--epochs", o.epochs, "epochs of a run", between(1, kMostAtOnce));
   options.add("--epoch-steps", o.epoch_steps, "steps of an epoch", between(1, kMostSteps));
