@@ -92,6 +92,7 @@ installed() {  # BUILD PREFIX REAL
   for compiler in $(compilers); do user_program "$2" "$package" "$compiler" tests/install/user.cpp tests/install/user.cpp; done
   [ "$3" = float ] || return
 
+  user_program "$2" stflow "$cxx" tests/install/own_distribution.cpp tests/install/own_distribution.cpp
   resumable "$2"
   readme "$2"
   # A package is staged under DESTDIR, and its stflow.pc names the final place.
