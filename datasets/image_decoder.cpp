@@ -84,13 +84,14 @@ void drop_idle_restarts(std::vector<uint8_t>& bytes) {
 /// allocate what it claims.
 bool fill_palette(std::vector<uint8_t>& bytes) {
   constexpr size_t kFrame = 12, kWhole = 3 * 256;  // length, type and checksum; a whole palette
+  constexpr size_t kHead = 8;                      // length and type
   if (bytes.size() < 8 || std::memcmp(bytes.data(), "\x89PNG\r\n\x1a\n", 8) != 0) return true;
-  for (size_t i = 8; i + kFrame <= bytes.size();) {
+  for (size_t i = 8; i + kHead <= bytes.size();) {
     const auto at = [&](size_t k) { return size_t{bytes[i + k]}; };
     const auto is = [&](const char* type) { return std::memcmp(&bytes[i + 4], type, 4) == 0; };
     size_t length = at(0) << 24 | at(1) << 16 | at(2) << 8 | at(3);
-    if (length > bytes.size() - i - kFrame) return false;
     if (is("IEND")) return true;
+    if (length + kFrame > bytes.size() - i) return false;
     if (is("PLTE") && length < kWhole && length % 3 == 0) {
       bytes.insert(bytes.begin() + static_cast<std::ptrdiff_t>(i + 8 + length), kWhole - length, 0);
       bytes[i + 2] = kWhole >> 8;

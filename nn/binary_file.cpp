@@ -173,11 +173,11 @@ Tensor tensor_from_bytes(std::string_view bytes, const Shape& shape, size_t byte
 }
 
 int64_t byte_size(const std::vector<int64_t>& extents, size_t bytes_per_number) {
-  auto size = static_cast<int64_t>(bytes_per_number);
-  for (int64_t extent : extents) {
-    if (extent < 0 || __builtin_mul_overflow(size, extent, &size)) return -1;
+  try {
+    return Shape(extents).numel("byte_size") * static_cast<int64_t>(bytes_per_number);
+  } catch (const std::invalid_argument&) {
+    return -1;
   }
-  return size;
 }
 
 }  // namespace stflow::nn

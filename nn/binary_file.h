@@ -33,8 +33,8 @@ void remove_leftovers(const std::string& folder);
 std::string_view bytes_of(const Tensor& tensor);
 /// A tensor from 4-byte or 8-byte floats, converted to `real`.
 Tensor tensor_from_bytes(std::string_view bytes, const Shape& shape, size_t bytes_per_number);
-/// Bytes of that many numbers for the extents, or -1 when an extent is negative or the product
-/// overflows.
+/// Bytes of that many numbers for the extents, or -1 for a shape that no tensor has: see
+/// Shape::numel.
 int64_t byte_size(const std::vector<int64_t>& extents, size_t bytes_per_number);
 
 }  // namespace stflow::nn

@@ -228,6 +228,7 @@ TEST_CASE("safetensors: each kind of broken file is refused with what was expect
   check_contains(one(entry("F32", "[2]", "[0]"), 8), "[begin,end]", "[0]");
   check_contains(one(entry("F32", "[3]", "[0,8]"), 8), "shape [3]", "needs 12 bytes", "give 8");
   check_contains(one(entry("F32", "[4294967296,4294967296]", "[0,0]"), 0), "too many");
+  check_contains(one(entry("F32", "[0,4294967296,4294967296]", "[0,0]"), 0), "too many");
   check_contains(one(entry("F32", "[18446744073709551615]", "[0,0]"), 0), "shape must be");
   check_contains(one(entry("F32", "[2]", "[0,8]"), 12), "describes 8 bytes", "has 12");
   check_contains(one(entry("F32", "[1]", "[4,8]"), 8), "begins at byte 4, expected 0", "hole");
@@ -309,6 +310,10 @@ TEST_CASE("npy: each kind of broken file is refused with what was expected and f
                  "shape [2] of '<f4' needs 8 bytes, the file has 4");
   check_contains(header("{'descr': '<f4', 'fortran_order': False, 'shape': (-1,), }", four),
                  "too many");
+  check_contains(
+      header("{'descr': '<f4', 'fortran_order': False, 'shape': (0, 4294967296, 4294967296), }",
+             ""),
+      "too many");
   check_contains(
       header("{'descr': '<f4', 'fortran_order': False, 'shape': (1, 1, 1, 1, 1, 1, 1), }", four),
       "expected at most 6 axes, found 7");

@@ -302,6 +302,8 @@ TEST_CASE("images: a file too short for the pixels it claims costs no memory") {
   bytes[bytes.find("IDAT") - 4] = '\x7f';  // of 2 GB
   write_raw(folder / "a/1.png", bytes);
   check_contains(folder.why_not(), folder / "a/1.png", "found: truncated PNG");
+  write_raw(folder / "a/1.png", bytes.substr(0, bytes.find("IDAT") + 4));  // nothing follows
+  check_contains(folder.why_not(), folder / "a/1.png", "found: truncated PNG");
 }
 
 TEST_CASE("images: a missing folder, an empty one and an empty class are refused") {
