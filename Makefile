@@ -307,7 +307,8 @@ tidy: ## clang-tidy over the library and the programs (minutes)
 # that both live in one prefix: link one of them.
 
 NAME   := stflow$(if $(filter double,$(REAL)),-double)
-DOCS   := README.md CHANGELOG.md LICENSE
+DOCS   := LICENSE $(call files,*.md estimators/*.md examples/*.md tensor/kernels/*.md tests/bench/*.md \
+  examples/pictures/*.png tests/bench/*.png)
 # The library needs no more of OpenMP than its run-time library; so users need no -fopenmp.
 OPENMP := $(if $(findstring clang,$(CXX)),-lomp,-lgomp)
 

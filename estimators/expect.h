@@ -5,8 +5,8 @@
 //     Var loss = mean(expect(q, arm(), scope, cost));
 //
 // The result is an ordinary Var: its value is the mean cost over hard samples, its gradient the
-// rule's estimate. A stochastic layer above another is an expect inside the cost of an expect; the
-// inner one uses the Scope that its cost was given.
+// rule's estimate. Several stochastic layers are an expect inside the cost of an expect; the inner
+// one uses the Scope that its cost was given.
 //
 // An estimate is unbiased for the expectation, not for a function of it: the gradient of
 // log(expect) or square(expect) takes the function at a sampled value and is biased by every rule
@@ -23,7 +23,7 @@
 
 namespace stflow {
 
-/// How the stochastic layers below are to be evaluated. Rules set it when they call a cost.
+/// How the inner stochastic layers are to be evaluated. Rules set it when they call a cost.
 enum class Pass {
   sample,   // draw, with gradients by the layer's own rule
   mean,     // put the mean in place of a sample
@@ -33,10 +33,10 @@ enum class Pass {
 struct Scope {
   Rng& rng;
   Pass pass = Pass::sample;
-  real temperature = 0;  // of Pass::relaxed, in all layers below
-  int64_t paths = 1;  // > 1: the first axis of every sample below runs over this many sampled paths
+  real temperature = 0;  // of Pass::relaxed, in all inner layers
+  int64_t paths = 1;  // > 1: the first axis of every inner sample runs over this many sampled paths
   /// The cost is subtracted from one with a graph (arm, disarm, measure-valued): where that one had
-  /// relaxed samples below, this one has them under NoGradGuard too.
+  /// relaxed inner samples, this one has them under NoGradGuard too.
   bool difference = false;
 };
 
@@ -88,7 +88,9 @@ struct Rule {
 };
 
 /// E_{z ~ q}[cost(z)] for each example, [...,B]. Under NoGradGuard it is the cost of one hard
-/// sample. `context` [B,I] is what a learned baseline may look at.
+/// sample; by a rule that enumerates the expectation, and where scope.difference is set by a rule
+/// that relaxes the cost of a relaxed sample. `context` [B,I] is what a learned baseline may look
+/// at.
 Var expect(const Distribution& q, const Rule& rule, const Scope& scope, const Cost& cost,
            const Var& context = {});
 
@@ -110,9 +112,9 @@ Var expect(const Distribution& q, const LocalRule& rule, const Scope& scope, con
 Var draw(const Distribution& q, const LocalRule& rule, const Scope& scope,
          const std::shared_ptr<Tensor>& row_weight = nullptr);
 
-/// A sample as a node of the graph, labelled distribution[rule], whose gradient with respect to `input` is
-/// backward(out, upstream). Differentiating it a second time throws: an estimate of a gradient has
-/// no meaningful derivative.
+/// A sample as a node of the graph, labelled distribution[rule], whose gradient with respect to
+/// `input` is backward(out, upstream). Differentiating it a second time throws: an estimate of a
+/// gradient has no meaningful derivative.
 Var sample_node(const Distribution& q, const std::string& rule, const Tensor& z, const Var& input,
                 const Backward& backward);
 

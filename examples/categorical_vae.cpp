@@ -68,7 +68,8 @@ void train(int argc, char** argv) {
       run.step(loss.item(), batch.size(), vae.evaluations());
       if (!run.go_on()) break;
     }
-    // The same draws after every epoch, and none taken from training: curves differ by weights alone.
+    // The same draws after every epoch, and none taken from training: curves differ by weights
+    // alone.
     Rng evaluation_rng(seed, 2);
     const double validation_neg_elbo = mean_cost(neg_elbo, data.validation, evaluation_rng);
     const double test_neg_elbo = mean_cost(neg_elbo, data.test, evaluation_rng);

@@ -1,5 +1,5 @@
-// coin_vae - the smallest variational autoencoder with discrete latents: three coins z explain eight
-// patterns of six pixels. The whole model and its training are in sight.
+// coin_vae - the smallest variational autoencoder with discrete latents: three coins z explain
+// eight patterns of six pixels. The whole model and its training are in sight.
 //
 // -ELBO = E_q[log q(z|x) - log p(z) - log p(x|z)]. A coin has no slope: the gradient of E_q is a
 // choice, here DisARM's. In its place put st(), rebar(), exact(), ...

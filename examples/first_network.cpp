@@ -1,5 +1,5 @@
-// first_network - a network of nine neurons learns exclusive or: 1 where one of two bits is set, but
-// not both. No straight line parts the ones from the zeros, so a hidden layer is needed.
+// first_network - a network of nine neurons learns exclusive or: 1 where one of two bits is set,
+// but not both. No straight line parts the ones from the zeros, so a hidden layer is needed.
 #include <cstdio>
 
 #include "stflow/autodiff/ops.h"
@@ -23,8 +23,8 @@ int main() {
     const Var loss = -mean(bernoulli_log_prob(network(x), y));
     if (step % 50 == 0) std::printf("step %3d   loss %.4f\n", step, double{loss.item()});
 
-    // Backward: d loss / d w into .grad of each weight w. backward() adds to .grad, so it is cleared
-    // first. Then each weight goes a step down its slope.
+    // Backward: d loss / d w into .grad of each weight w. backward() adds to .grad, so it is
+    // cleared first. Then each weight goes a step down its slope.
     adam.zero_grad();
     loss.backward();
     adam.step();

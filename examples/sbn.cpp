@@ -97,7 +97,8 @@ void train(int argc, char** argv) {
       run.step(loss.item(), batch.size());
       if (!run.go_on()) break;
     }
-    // The same draws after every epoch, and none taken from training: curves differ by weights alone.
+    // The same draws after every epoch, and none taken from training: curves differ by weights
+    // alone.
     Rng evaluation_rng(seed, 2);
     const double test_bound = mean_cost(bound, data.test, evaluation_rng);
     const double validation_bound = mean_cost(bound, data.validation, evaluation_rng);

@@ -1,5 +1,5 @@
-// special.h - functions of single numbers, in double, that are not in the standard library, or whose
-// plain formulas lose digits: differences of large numbers that are nearly equal.
+// special.h - functions of single numbers, in double, that are not in the standard library, or
+// whose plain formulas lose digits: differences of large numbers that are nearly equal.
 #pragma once
 
 namespace stflow {

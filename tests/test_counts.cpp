@@ -1,5 +1,5 @@
-// test_counts.cpp - Geometric, Binomial and NegativeBinomial: formulas against sums in double, draws
-// against probabilities, and every rule that takes them against enumeration.
+// test_counts.cpp - Geometric, Binomial and NegativeBinomial: formulas against sums in double,
+// draws against probabilities, and every rule that takes them against enumeration.
 #include <doctest/doctest.h>
 
 #include "stflow/autodiff/gradcheck.h"

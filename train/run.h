@@ -55,9 +55,9 @@ class Run {
 
   /// Training starts now, with this many steps an epoch: writes the first checkpoint, or with
   /// --resume loads the newest one, and starts the clock and the progress bar. `columns` are the
-  /// names of what epoch() will get after the epoch, `more` has those of its `more`. Throws
-  /// std::runtime_error when a checkpoint has other columns, settings or data than this run. Ctrl-C
-  /// while the data was read ends the program here.
+  /// names in epoch()'s `numbers` after the first, "epoch"; `more` has the names in its `more`.
+  /// Throws std::runtime_error when a checkpoint has other columns, settings or data than this run.
+  /// Ctrl-C while the data was read ends the program here.
   void start(int64_t steps_per_epoch, const std::vector<std::string>& columns,
              const Record& more = {});
   /// The epoch to begin or to go on with, and how many of its steps are done.
@@ -126,7 +126,7 @@ class Run {
   int64_t steps_per_epoch_ = 0, steps_ = 0, steps_in_epoch_ = 0;
   int64_t examples_ = 0;        // of this epoch, so far
   int64_t evaluations_ = 0;     // of the cost, since training began
-  double loss_sum_ = 0;         // of these
+  double loss_sum_ = 0;         // of the losses of examples_
   double best_ = std::nan("");  // validation figure of the best epoch; none: NaN
   bool saved_ = true;           // nothing has changed since the last checkpoint
 };

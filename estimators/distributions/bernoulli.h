@@ -1,8 +1,8 @@
 // bernoulli.h - independent 0/1 units: P(z = 1) = p = sigmoid(logits).
 //
-// Besides the distribution itself: its relaxation by logistic noise (Maddison et al. 2017; Jang et al.
-// 2017), and that noise conditioned on the sample it produced, which REBAR and RELAX need (Tucker
-// et al. 2017).
+// Besides the distribution itself: its relaxation by logistic noise (Maddison et al. 2017; Jang et
+// al. 2017), and that noise conditioned on the sample it produced, which REBAR and RELAX need
+// (Tucker et al. 2017).
 #pragma once
 
 #include "stflow/estimators/distributions/distribution.h"

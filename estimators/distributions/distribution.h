@@ -93,7 +93,8 @@ class Distribution {
   virtual Difference measure_valued(const Tensor& z, Rng& rng) const;
 
   // Relaxation. A sample can be written as harden(perturbed): the parameter, moved by noise, and
-  // cut. In place of the cut, soften() gives a continuous stand-in. Without Trait::relaxation they throw.
+  // cut. In place of the cut, soften() gives a continuous stand-in. Without Trait::relaxation they
+  // throw.
 
   /// Uniforms for one perturbation.
   virtual Tensor noise(Rng& rng) const { return rng.uniform(param_.shape()); }

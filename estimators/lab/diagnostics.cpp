@@ -152,8 +152,8 @@ Diagnosis diagnose(const Problem& problem, const std::vector<Rule>& rules, int64
     size += mean[d] * mean[d] + squares[d] / n;
   }
   // A difference within rounding is none, even where the variance is zero; nor is one as large as
-  // the tail of counts that 'exact' leaves out, for Poisson 3e-7 of a linear cost's gradient at rate
-  // 3500.
+  // the tail of counts that 'exact' leaves out, for Poisson 3e-7 of a linear cost's gradient at
+  // rate 3500.
   const bool counts = std::ranges::any_of(
       layers_of(problem), [](const auto& layer) { return layer->support() == Support::counts; });
   const double tail = counts ? 1e-6 : 0;

@@ -33,8 +33,8 @@ struct Problem {
   std::function<Var(const Var& param, const Scope& scope, const Layer& expectation)> loss;
 };
 
-/// The distributions that the loss asks expectations of, from the outermost layer on; they may be of
-/// your own.
+/// The distributions that the loss asks expectations of, from the outermost layer on; they may be
+/// of your own.
 std::vector<std::unique_ptr<Distribution>> layers_of(const Problem& problem);
 
 /// The rule of that name, one object for each layer. Throws when there is none of that name or it

@@ -1,8 +1,9 @@
 // antithetic.h - what ARM and DisARM share: two Bernoulli samples from one noise, and the cost at
 // both.
 //
-// u and 1 - u have the same distribution, so both samples do. They differ where the noise decides, and agree
-// where the logit does: the difference of their costs is small when the layer hardly matters.
+// u and 1 - u have the same distribution, so both samples do. They differ where the noise decides,
+// and agree where the logit does: the difference of their costs is small when the layer hardly
+// matters.
 #pragma once
 
 #include "stflow/estimators/expect.h"

@@ -9,8 +9,8 @@
 // unbiased. So is its twin with 1 - u for u, (2u - 1) f(1[u > 1-p]). The mean of the two is g: a
 // difference of costs, small exactly when the sample hardly matters.
 //
-// With several layers, this layer's pair shares the true path below it; each member resamples what
-// is above (under NoGradGuard for the twin, so that inner layers cost one evaluation there).
+// With several layers, this layer's pair shares the true path of the outer layers; each member
+// resamples the inner ones (under NoGradGuard for the twin: they cost one evaluation there).
 #include <cmath>
 
 #include "stflow/estimators/rules/antithetic.h"

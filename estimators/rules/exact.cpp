@@ -1,8 +1,8 @@
 // exact.cpp - enumeration: the sum over all states, with which every other rule is compared.
 //
-// Distributions: all that can be enumerated (counts truncated far in their tail). Unbiased, and without variance.
-// Evaluations: one call with all M states stacked, M <= 2^16. The cost need not be differentiable
-// in z.
+// Distributions: all that can be enumerated (counts truncated far in their tail). Unbiased, and
+// without variance. Evaluations: one call with all M states stacked, M <= 2^16. The cost need not
+// be differentiable in z.
 //     E f = sum_m q(z_m) f(z_m)
 #include "stflow/estimators/rules/rules.h"
 

@@ -1,9 +1,9 @@
 // gumbel.cpp - the relaxations: Gumbel-Softmax (Jang, Gu & Poole 2017; Concrete, Maddison, Mnih &
 // Teh 2017), straight-through Gumbel-Softmax, and Gumbel-Rao (Paulus, Maddison & Krause 2021).
 //
-// Distributions: bits and one-hot units with a relaxation. Biased, the less the lower the temperature T, while the
-// variance grows. Evaluations: one, with its gradient. The cost must be differentiable; for
-// gumbel-softmax also meaningful between the states.
+// Distributions: bits and one-hot units with a relaxation. Biased, the less the lower the
+// temperature T, while the variance grows. Evaluations: one, with its gradient. The cost must be
+// differentiable; for gumbel-softmax also meaningful between the states.
 //     y = soften(perturbed(noise), T)
 // gumbel-softmax puts y in the place of the sample and differentiates through it: exact for a
 // relaxed model, and the value of expect() is that model's. st-gumbel-softmax uses the hard sample

@@ -1,8 +1,8 @@
 // rebar.cpp - REINFORCE with a relaxed control variate (Tucker et al. 2017).
 //
-// Distributions: with a relaxation (Poisson through a truncated one-hot). Unbiased for any eta and temperature T.
-// Evaluations: three, two of them with a gradient in z, in two calls; 1 + 2 L in 1 + L calls for L
-// layers. The cost must be differentiable at relaxed samples.
+// Distributions: with a relaxation (Poisson through a truncated one-hot). Unbiased for any eta and
+// temperature T. Evaluations: three, two of them with a gradient in z, in two calls; 1 + 2 L in 1 +
+// L calls for L layers. The cost must be differentiable at relaxed samples.
 //     g = (f(b) - eta c(z~)) score(b) + eta d_a c(z) - eta d_a c(z~),   c(z) = f(soften(z, T))
 //
 // z, the perturbed parameter, hardens to b, so c(z) resembles f(b), and the gradient of its

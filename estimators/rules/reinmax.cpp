@@ -1,10 +1,11 @@
 // reinmax.cpp - ReinMax (Liu et al. 2023) and, for counts, its analogue Fini-2: straight-through to
 // second order.
 //
-// Distributions: reinmax Bernoulli and Categorical, fini2 counts. Biased; exact when the cost is
-// quadratic. Evaluations: one, with its gradient. The cost must be differentiable in z.
+// Distributions: reinmax Bernoulli and Categorical, fini2 counts. Biased; exact at t = 1
+// when the cost is quadratic. Evaluations: one, with its gradient. The cost must be differentiable
+// in z.
 //     reinmax: g = 2 J((pi_t + z)/2) f'(z) - 1/2 J(pi) f'(z),   J(q) = diag(q) - q q^T,
-//              pi_t = softmax(a/t)
+//              pi_t = softmax(a/t), pi = pi_1; for a bit pi = p and J(q) = q (1 - q)
 //     fini2:   g = [m' + (z - m) v' / (2 v)] f'(z) with mean m and variance v; for Poisson that is
 //              1/2 (1 + z/lambda) f'(z)
 //
@@ -13,9 +14,10 @@
 // bit and t = 1 that is 1/2 |b - p| f'(b): the tangent at the state drawn, weighted by the
 // probability of the other.
 //
-// In the paper's family these are the members for the *exact* Wasserstein distance: W2^2 between
-// Bernoulli(p) and the pushed samples has a kink at the current p, and the mean of its one-sided
-// derivatives, divided by 2 epsilon, is this estimate in expectation as epsilon -> 0.
+// In the family of Cheng, Liu et al. (estimators/flow/) these are the members for the *exact*
+// Wasserstein distance: W2^2 between Bernoulli(p) and the pushed samples has a kink at the current
+// p, and the mean of its one-sided derivatives, divided by 2 epsilon, is this estimate in
+// expectation as epsilon -> 0.
 #include "stflow/estimators/distributions/checks.h"
 #include "stflow/estimators/rules/rules.h"
 

@@ -5,9 +5,9 @@
 // for expect(). An evaluation rule calls the cost again. Each is derived in the file that bears its
 // name, or its family's: straight_through.cpp (st, none), gumbel.cpp, reinmax.cpp (fini2),
 // reinforce.cpp. Notation: a logit, p = sigmoid(a), f the cost of one example, f' = df/dz, score =
-// d log q(z) / d param. A rule takes every distribution, one of your own too, unless its line says which (Rule::takes).
-// Numbers out of range are refused by name. To add one: its file, a line here, a row in
-// registry.cpp.
+// d log q(z) / d param. A rule takes every distribution, one of your own too, unless its line says
+// which (Rule::takes). Numbers out of range are refused by name. To add one: its file, a line here,
+// a row in registry.cpp.
 #pragma once
 
 #include <memory>

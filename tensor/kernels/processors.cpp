@@ -86,10 +86,10 @@ void leave_processor(int processor) {
   sched_setaffinity(0, sizeof allowed, &allowed);
 }
 
-// Lets a cache line go to the helper and back, in bursts of some trips, and takes the fastest burst.
-// Two processors of a machine may share a cache, or sit on different chips (a virtual machine is
-// moved between the two unawares): there a trip takes four times as long, and a training step, made
-// of short loops, by two threads 1.2 times as long as by one.
+// Lets a cache line go to the helper and back, in bursts of some trips, and takes the fastest
+// burst. Two processors of a machine may share a cache, or sit on different chips (a virtual
+// machine is moved between the two unawares): there a trip takes four times as long, and a training
+// step, made of short loops, by two threads 1.2 times as long as by one.
 std::optional<bool> far_apart(
     const std::function<void(const std::function<void(int64_t)>& side)>& run_both) {
   using Clock = std::chrono::steady_clock;

@@ -7,8 +7,8 @@
 
 namespace stflow {
 
-/// Threads to begin with: the processors this process was granted (affinity and container quota), or
-/// fewer if OMP_NUM_THREADS, or omp_set_num_threads() before us, asks for fewer.
+/// Threads to begin with: the processors this process was granted (affinity and container quota),
+/// or fewer if OMP_NUM_THREADS, or omp_set_num_threads() before us, asks for fewer.
 int default_threads();
 
 /// While it lives, OpenMP loops of libraries called from this thread (OpenBLAS) use one thread.

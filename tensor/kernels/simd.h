@@ -1,5 +1,5 @@
-// simd.h - functions of one number that the compiler can turn into vector code, in a function marked
-// STFLOW_CLONES (cpu.h).
+// simd.h - functions of one number that the compiler can turn into vector code, in a function
+// marked STFLOW_CLONES (cpu.h).
 //
 // exp and log are the Cephes polynomials (Moshier 1992) without branches or table look-ups: a plain
 // loop over them is vectorised, and gives the same bits in a vector, in the tail of a loop and on

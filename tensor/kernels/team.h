@@ -1,11 +1,12 @@
 // team.h - the threads that help with a loop, and how its chunks are handed out.
 //
-// An OpenMP loop ends at a barrier that waits for every thread, also for one that the system has not
-// let run at all because another program has its processor: with seven busy processes on two cores a
-// training step took 4 to 25 times as long as it takes now. So the team is made of threads of our
-// own, which stay for the whole program; the caller takes chunks from the front and helpers from the
-// back, and the caller waits only for chunks that were taken: when nobody comes to help, it has done
-// them all itself. Nor does the program end, as in OpenMP, when the system has no thread to give.
+// An OpenMP loop ends at a barrier that waits for every thread, also for one that the system has
+// not let run at all because another program has its processor: with seven busy processes on two
+// cores a training step took 4 to 25 times as long as it takes now. So the team is made of threads
+// of our own, which stay for the whole program; the caller takes chunks from the front and helpers
+// from the back, and the caller waits only for chunks that were taken: when nobody comes to help,
+// it has done them all itself. Nor does the program end, as in OpenMP, when the system has no
+// thread to give.
 #pragma once
 
 #include <cstdint>
