@@ -29,7 +29,7 @@ void train(int argc, char** argv) {
   run.state.add("adam", adam);
   run.state.add("draws", draws);
   rule_trainer.add_to(run.state);
-  run.start(loader.batches());  // 7
+  run.start(loader.batches(), {"train_loss"});  // 7
   for (int64_t epoch = run.first_epoch(); epoch <= common.epochs && !interrupted(); ++epoch) {
     for (const Batch& batch : loader.epoch(epoch, run.steps_in_epoch())) {
       const Var loss = mean(expect(Bernoulli((*encoder)(batch.x)), rules[0], Scope{draws},
