@@ -55,7 +55,9 @@ Var pow(const Var& x, double exponent) {
 // y = c ? a : b:  da = c ? dy : 0, db = c ? 0 : dy
 Var where(const Tensor& condition, const Var& a, const Var& b) {
   return make_node("where", where(condition, a.value(), b.value()), {a, b},
-                   [condition](const Var&, const Var& up) {
+                   [condition, at = condition.changed_at()](const Var&, const Var& up) {
+                     CHECK_ARG(condition.changed_at() == at, "[grad] the condition of 'where', ",
+                               condition.shape(), ", was changed in place since");
                      return Vars{where(condition, up, 0.0), where(condition, 0.0, up)};
                    });
 }

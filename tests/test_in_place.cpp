@@ -100,3 +100,12 @@ TEST_CASE("in place: a gradient of a gradient sees a change as well") {
   fill_(x.mutable_value(), 3);
   check_contains(message_of([&] { grad({slope}, {x}); }), "changed in place");
 }
+
+TEST_CASE("in place: a condition that has changed is an error, not another gradient") {
+  const Var w = parameter({2});
+  Tensor condition = Tensor::from({1, 0});
+  const Var loss = sum(where(condition, w, 0.0));
+  fill_(condition, 1);
+  check_contains(backward_message(loss), "[grad] the condition of 'where', [2]",
+                 "changed in place");
+}
