@@ -124,7 +124,8 @@ row 2 "--tune-every: 0 is out of range; expected from 1 $steps" bernoulli_vae --
 row 2 "--nll-samples: $most is out of range; expected from 0 $steps" bernoulli_vae --nll-samples $most
 row 2 "--nll-samples: 0 is out of range; expected from 1 $steps" sbn --nll-samples 0
 row 2 "--track-variance: $most is out of range; expected from 0 $steps" bernoulli_vae --track-variance $most
-row 2 "--variance-draws: 1 is out of range; expected from 2 $steps" bernoulli_vae --variance-draws 1
+row 2 "--variance-draws: 1 is out of range; expected from 2 to 10000" bernoulli_vae --variance-draws 1
+row 2 "--variance-draws: 10001 is out of range; expected from 2 to 10000" bernoulli_vae --variance-draws 10001
 row 2 "--epochs: $most is out of range; expected from 1 $steps" bernoulli_vae --epochs $most
 row 2 "--batch-size: $most is out of range; expected from 1 to 1000000" mnist_mlp --batch-size $most
 row 2 "--limit: $most is out of range; expected from 0 $steps" mnist_mlp --limit $most

@@ -15,8 +15,9 @@ void add_variance_options(Options& options, VarianceOptions& variance) {
   options.add("--track-variance", variance.every,
               "steps between two measurements of the gradient's variance; 0: none",
               between(0, kMostSteps));
+  // Ctrl-C does not cut a measurement short, for a resumed run has to have it: it stays short.
   options.add("--variance-draws", variance.draws, "estimates of one batch a measurement",
-              between(2, kMostSteps));
+              between(2, 10000));
   options.only_with("--track-variance", {}, {"--variance-draws"});
 }
 
