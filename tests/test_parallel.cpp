@@ -15,21 +15,12 @@
 
 #include "stflow/tensor/parallel.h"
 #include "tests/testing.h"
+#include "tests/threads.h"
 
 using namespace stflow;
 using namespace stflow::testing;
 
 namespace {
-
-/// Sets the number of threads for one scope.
-class Threads {
- public:
-  explicit Threads(int threads) : before_(num_threads()) { set_num_threads(threads); }
-  ~Threads() { set_num_threads(before_); }
-
- private:
-  int before_;
-};
 
 /// The chunks of a loop, at the place of the first number of each.
 std::vector<std::pair<int64_t, int64_t>> chunks_of(int64_t n, int64_t grain) {

@@ -17,21 +17,12 @@
 #include "stflow/nn/binary_file.h"
 #include "stflow/tensor/parallel.h"
 #include "tests/testing.h"
+#include "tests/threads.h"
 
 using namespace stflow;
 using namespace stflow::testing;
 
 namespace {
-
-/// Sets the number of threads for one scope.
-class Threads {
- public:
-  explicit Threads(int threads) : before_(num_threads()) { set_num_threads(threads); }
-  ~Threads() { set_num_threads(before_); }
-
- private:
-  int before_;
-};
 
 /// What a child process that calls `body` returns, or -1 when it was killed or needs 20 seconds.
 /// What it writes to standard error is thrown away.
