@@ -1,5 +1,5 @@
 // blas.cpp - matrix products: cut into panels, each one call of our own kernel where the processor
-// has AVX-512 (gemm_avx512.h), elsewhere of one-thread BLAS.
+// has AVX2 or AVX-512 (kernels/gemm.h), elsewhere of one-thread BLAS.
 //
 // Every product is a batch of row-major 2-D products. A large one is cut into panels of rows or
 // columns, several small ones are put into one chunk; both depend on the sizes alone. Then
@@ -20,7 +20,7 @@
 #include <type_traits>
 
 #include "stflow/tensor/kernels/cpu.h"
-#include "stflow/tensor/kernels/gemm_avx512.h"
+#include "stflow/tensor/kernels/gemm.h"
 #include "stflow/tensor/kernels/two_value_gemm.h"
 #include "stflow/tensor/numbers.h"
 #include "stflow/tensor/parallel.h"
@@ -34,7 +34,7 @@ constexpr int64_t kPanelMultiple = 48;  // no panel edge inside a tile of the ke
 
 std::atomic<double> total_seconds = 0, total_flops = 0;
 
-constexpr auto gemm = [] {
+constexpr auto blas_gemm = [] {
   if constexpr (std::is_same_v<real, float>) {
     return cblas_sgemm;
   } else {
@@ -78,8 +78,17 @@ struct Products {
   int64_t count, m, n, k;
   int64_t a_stride, b_stride;
   bool transpose_a, transpose_b;
-  const real* packed = nullptr;  // op(b) as our own kernel reads it, if it has been packed
+  const GemmKernel* kernel = nullptr;  // our own; null: BLAS
+  const real* packed = nullptr;        // op(b) as our own kernel reads it, if it has been packed
 };
+
+/// Our own kernel, or null for BLAS: with AVX2, it is better where the second factor does not fit
+/// the cache and is read many times.
+const GemmKernel* own_kernel(const Products& p) {
+  constexpr int64_t kLargeFactor = 1 << 18, kManyRows = 64;
+  const bool large = p.k * p.n > kLargeFactor && p.m >= kManyRows;
+  return large && !has_avx512() ? nullptr : gemm_kernel();
+}
 
 Strided strided(const real* data, int64_t width, bool transposed) {
   return {data, transposed ? 1 : width, transposed ? width : 1};
@@ -92,16 +101,15 @@ void multiply_panel(const Products& p, int64_t index, int64_t row, int64_t rows,
   const real* a = p.a + index * p.a_stride + row * (p.transpose_a ? 1 : a_width);
   const real* b = p.b + index * p.b_stride + column * (p.transpose_b ? b_width : 1);
   real* c = p.c + (index * p.m + row) * p.n + column;
-  if (has_avx512()) {
-    gemm_avx512(rows, columns, p.k, strided(a, a_width, p.transpose_a),
-                strided(b, b_width, p.transpose_b), p.packed, p.bias ? p.bias + column : nullptr, c,
-                p.n);
+  if (p.kernel) {
+    gemm(*p.kernel, rows, columns, p.k, strided(a, a_width, p.transpose_a),
+         strided(b, b_width, p.transpose_b), p.packed, p.bias ? p.bias + column : nullptr, c, p.n);
     return;
   }
   if (p.k > 0) {
-    gemm(CblasRowMajor, p.transpose_a ? CblasTrans : CblasNoTrans,
-         p.transpose_b ? CblasTrans : CblasNoTrans, blas_int(rows), blas_int(columns),
-         blas_int(p.k), 1, a, blas_int(a_width), b, blas_int(b_width), 0, c, blas_int(p.n));
+    blas_gemm(CblasRowMajor, p.transpose_a ? CblasTrans : CblasNoTrans,
+              p.transpose_b ? CblasTrans : CblasNoTrans, blas_int(rows), blas_int(columns),
+              blas_int(p.k), 1, a, blas_int(a_width), b, blas_int(b_width), 0, c, blas_int(p.n));
   } else {
     for (int64_t i = 0; i < rows; ++i) std::fill_n(c + i * p.n, columns, real(0));
   }
@@ -120,7 +128,8 @@ void warn_once_of_slow_kernels() {
 
 void multiply(Products p) {
   if (p.count == 0 || p.m == 0 || p.n == 0) return;
-  if (!has_avx512()) warn_once_of_slow_kernels();
+  p.kernel = own_kernel(p);
+  if (p.kernel == nullptr) warn_once_of_slow_kernels();
   for (const int64_t size : {p.m, p.n, p.k}) {
     CHECK_ARG(size <= std::numeric_limits<blasint>::max(), "[matmul] a matrix extent of ", size,
               " is more than BLAS can address");
@@ -134,8 +143,8 @@ void multiply(Products p) {
   };
   const int64_t grain = std::max<int64_t>(1, static_cast<int64_t>(kPanelFlops / (flops + 1)));
   Tensor packed;  // once for all panels of rows, where each would do it again
-  if (has_avx512() && p.transpose_b && p.count == 1 && p.m >= p.n && panels > 1) {
-    packed = packed_columns(strided(p.b, p.k, true), p.k, p.n);
+  if (p.kernel && p.transpose_b && p.count == 1 && p.m >= p.n && panels > 1) {
+    packed = packed_columns(*p.kernel, strided(p.b, p.k, true), p.k, p.n);
     p.packed = packed.data();
   }
 
@@ -254,7 +263,8 @@ std::string blas_description() {
   const char* threading = parallel == OPENBLAS_OPENMP   ? "OpenMP"
                           : parallel == OPENBLAS_THREAD ? "pthreads"
                                                         : "one thread";
-  return concat_message(has_avx512() ? "products by stflow's AVX-512 kernel; " : "",
+  const GemmKernel* own = gemm_kernel();
+  return concat_message(own ? concat_message("products by stflow's ", own->name, " kernel; ") : "",
                         openblas_get_config(), ", kernels ", openblas_get_corename(),
                         ", threading ", threading);
 }

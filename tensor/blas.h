@@ -1,8 +1,8 @@
 // blas.h - the matrix product; blas.cpp is the only file that talks to BLAS.
 //
 // The output is cut into fixed panels, each computed by one thread, so that the bits do not depend
-// on the number of threads: by our own kernel for floats where the processor has AVX-512, elsewhere
-// by sgemm (dgemm in a double build).
+// on the number of threads: for floats by our own kernel where the processor has AVX2 or AVX-512;
+// large products on AVX2, other processors and doubles take BLAS.
 #pragma once
 
 #include <string>

@@ -12,12 +12,23 @@
 // follow such functions, and other platforms have no need of them.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
     !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#ifdef STFLOW_NO_AVX512
+#define STFLOW_CLONES __attribute__((target_clones("avx2", "default")))
+#else
 #define STFLOW_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
+#endif
 #else
 #define STFLOW_CLONES
 #endif
 
 namespace stflow {
+
+/// False in a build that shows how fast stflow is on a processor without AVX-512 (CONFIG=avx2).
+#ifdef STFLOW_NO_AVX512
+inline constexpr bool kMayAvx512 = false;
+#else
+inline constexpr bool kMayAvx512 = true;
+#endif
 
 // Eight or sixteen numbers: as floats, a register of AVX2 or of AVX-512, where the compiler keeps
 // them as it does not do with an array. Of what does not fit the registers there are it makes a
@@ -35,9 +46,17 @@ struct Wide {
 #if defined(__x86_64__) && defined(__GNUC__)
 #define STFLOW_HAS_INTRINSICS 1
 #define STFLOW_AVX512 __attribute__((target("avx512f")))
+#define STFLOW_AVX2 __attribute__((target("avx2,fma")))
 /// May functions for floats that are marked STFLOW_AVX512 be called here?
 inline bool has_avx512() {
-  static const bool has = std::is_same_v<real, float> && __builtin_cpu_supports("avx512f");
+  static const bool has =
+      kMayAvx512 && std::is_same_v<real, float> && __builtin_cpu_supports("avx512f");
+  return has;
+}
+/// The same for STFLOW_AVX2.
+inline bool has_avx2() {
+  static const bool has = std::is_same_v<real, float> && __builtin_cpu_supports("avx2") &&
+                          __builtin_cpu_supports("fma");
   return has;
 }
 /// Does the processor multiply sixteen floats at a time in two halves? AMD's of 2022 (Zen 4) do:
@@ -49,7 +68,9 @@ inline bool halves_avx512() {
 #else
 #define STFLOW_HAS_INTRINSICS 0
 #define STFLOW_AVX512
+#define STFLOW_AVX2
 constexpr bool has_avx512() { return false; }
+constexpr bool has_avx2() { return false; }
 constexpr bool halves_avx512() { return false; }
 #endif
 
