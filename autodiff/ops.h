@@ -79,9 +79,9 @@ Var detach(const Var& x);      // the same value, no gradient
 /// op(a) op(b), where op transposes the last two axes if asked.
 /// [...,M,K] x [K,N] or [...,K,N] -> [...,M,N]
 Var matmul(const Var& a, const Var& b, bool transpose_a = false, bool transpose_b = false);
-/// x weight^T + bias: [...,I], [O,I], [O] (or empty) -> [...,O]
+/// x weight + bias: [...,I], [I,O], [O] (or empty) -> [...,O]
 Var linear(const Var& x, const Var& weight, const Var& bias = {});
-/// up^T x, the gradient of linear in its weight: [B,O], [B,I] -> [O,I]
+/// x^T up, the gradient of linear in its weight: [B,O], [B,I] -> [I,O]
 Var linear_weight_gradient(const Var& up, const Var& x);
 
 // ---- log-likelihoods (ops_likelihood.cpp), summed over the last axis: [...,D] -> [...] ----

@@ -31,7 +31,7 @@ Var matmul(const Var& a, const Var& b, bool transpose_a, bool transpose_b) {
                    });
 }
 
-// y = x w^T + b:  dx = dy w : [B,I] = [B,O][O,I],   dw = dy^T x : [O,I] = [O,B][B,I],
+// y = x w + b:  dx = dy w^T : [B,I] = [B,O][O,I],   dw = x^T dy : [I,O] = [I,B][B,O],
 //     db = sum of the rows of dy : [O] from [B,O], which is the engine's work
 Var linear(const Var& x, const Var& weight, const Var& bias) {
   Vars inputs{x, weight};
@@ -40,23 +40,23 @@ Var linear(const Var& x, const Var& weight, const Var& bias) {
       "linear", linear(x.value(), weight.value(), bias ? bias.value() : Tensor()), inputs,
       [](const Var& out, const Var& up) -> Vars {
         const Shape &in = out.input_shape(0), &w = out.input_shape(1);
-        const Var up_rows = reshape(up, {-1, w[0]});
+        const Var up_rows = reshape(up, {-1, w[1]});
         Vars gradients(out.inputs().size());
-        if (out.wants(0)) gradients[0] = reshape(matmul(up_rows, out.input(1)), in);
+        if (out.wants(0)) gradients[0] = reshape(matmul(up_rows, out.input(1), false, true), in);
         if (out.wants(1)) {
-          gradients[1] = linear_weight_gradient(up_rows, reshape(out.input(0), {-1, w[1]}));
+          gradients[1] = linear_weight_gradient(up_rows, reshape(out.input(0), {-1, w[0]}));
         }
         if (gradients.size() > 2) gradients[2] = up_rows;
         return gradients;
       });
 }
 
-// W = u^T x:  du = x dW^T : [B,O] = [B,I][I,O],   dx = u dW : [B,I] = [B,O][O,I]
+// W = x^T u:  du = x dW : [B,O] = [B,I][I,O],   dx = u dW^T : [B,I] = [B,O][O,I]
 Var linear_weight_gradient(const Var& up, const Var& x) {
   return make_node("linear_weight_gradient", linear_weight_gradient(up.value(), x.value()), {up, x},
                    [](const Var& out, const Var& g) {
-                     return Vars{out.wants(0) ? matmul(out.input(1), g, false, true) : Var(),
-                                 out.wants(1) ? matmul(out.input(0), g) : Var()};
+                     return Vars{out.wants(0) ? matmul(out.input(1), g) : Var(),
+                                 out.wants(1) ? matmul(out.input(0), g, false, true) : Var()};
                    });
 }
 

@@ -49,12 +49,15 @@ Var::Var(const Tensor& value) : node_(std::make_shared<Node>()) {
 
 Var::Var(double scalar) : Var(Tensor::scalar(scalar)) {}
 
-Var Var::parameter(const Tensor& value) {
+Var Var::parameter(const Tensor& value, Stored stored) {
   Var leaf(value);
+  leaf.node_->stored = stored;
   leaf.node_->op = "parameter";
   leaf.node_->requires_grad = true;
   return leaf;
 }
+
+Stored Var::stored() const { return node_or_throw("stored").stored; }
 
 const Tensor& Var::value(const char* asking) const { return node_or_throw(asking).value; }
 

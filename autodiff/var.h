@@ -33,13 +33,17 @@ using Backward = std::function<Vars(const Var& out, const Var& upstream)>;
 
 struct Node;
 
+/// How files hold a parameter, and what belongs to it: weights [in,out] lie there as PyTorch's
+/// [out,in].
+enum class Stored { as_it_is, transposed };
+
 class Var {
  public:
   Var() = default;           // empty: no node
   Var(const Tensor& value);  // a constant: no gradient flows into it
   Var(double scalar);        // a constant of shape []
   /// A leaf that gradients flow into: what an optimiser trains.
-  static Var parameter(const Tensor& value);
+  static Var parameter(const Tensor& value, Stored stored = Stored::as_it_is);
 
   bool defined() const { return node_ != nullptr; }
   explicit operator bool() const { return defined(); }
@@ -64,6 +68,7 @@ class Var {
   void set_grad(const Tensor& grad);
   void add_grad(const Tensor& grad);
   void zero_grad();
+  Stored stored() const;
 
   /// The same value as a constant.
   Var detach() const;
@@ -104,6 +109,7 @@ struct Node {
   uint64_t id;          // when it was made, by tick()
   uint64_t opened = 0;  // when mutable_value() was last asked for
   bool requires_grad = false;
+  Stored stored = Stored::as_it_is;  // leaves only
 
   Node();
   ~Node();  // releases long chains without recursion

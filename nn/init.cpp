@@ -10,18 +10,18 @@ namespace {
 
 void check_weight_shape(const char* function, const Shape& shape) {
   CHECK_ARG(shape.rank() == 2 && shape.numel(function) > 0, "[", function,
-            "] expected a weight shape [outputs,inputs], got ", shape);
+            "] expected a weight shape [inputs,outputs], got ", shape);
 }
 
 double fan_sum(const Shape& shape) { return static_cast<double>(shape[0] + shape[1]); }
-double fan_in(const Shape& shape) { return static_cast<double>(shape[1]); }
+double fan_in(const Shape& shape) { return static_cast<double>(shape[0]); }
 
 Tensor uniform(const Shape& shape, double bound, Rng& rng) {
-  return (rng.uniform(shape) - 0.5) * (2 * bound);
+  return transpose((rng.uniform({shape[1], shape[0]}) - 0.5) * (2 * bound));
 }
 
 Tensor normal(const Shape& shape, double deviation, Rng& rng) {
-  return rng.normal(shape) * deviation;
+  return transpose(rng.normal({shape[1], shape[0]}) * deviation);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // init.h - first values of weights: random, with a spread that keeps signals at one scale.
 //
-// All take the shape [O,I] of a weight and draw from `rng`. Glorot looks at both directions (tanh,
+// All take the shape [I,O] of a weight and draw from `rng`, one output's weights after the other's.
+// Glorot looks at both directions (tanh,
 // sigmoid, linear layers), He at the forward one (ReLU and its relatives).
 #pragma once
 

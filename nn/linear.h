@@ -1,4 +1,4 @@
-// linear.h - the fully connected layer, y = x W^T + b.
+// linear.h - the fully connected layer, y = x W + b.
 #pragma once
 
 #include "stflow/nn/module.h"
@@ -12,7 +12,8 @@ struct LinearOptions {
 
 class Linear : public Module {
  public:
-  /// Weight [O,I] from glorot_uniform, bias [O] zero. For another start, load or set the values.
+  /// Weight [I,O] from glorot_uniform, bias [O] zero; files hold the weight as [O,I]. For another
+  /// start, load or set the values.
   Linear(int64_t inputs, int64_t outputs, Rng& rng, LinearOptions options = {});
   /// [...,I] -> [...,O]
   Var forward(const Var& x) override;

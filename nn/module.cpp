@@ -34,23 +34,22 @@ void Module::train(bool on) {
 
 NamedTensors Module::state_dict() const {
   NamedTensors state;
-  for (const auto& [name, parameter] : named_parameters()) state[name] = parameter.value().clone();
+  for (const auto& [name, parameter] : named_parameters())
+    state[name] = turned(parameter, parameter.value());
   return state;
 }
 
 void Module::load_state_dict(const NamedTensors& state, const std::string& source) {
-  NamedTensors expected;
-  for (const auto& [name, parameter] : named_parameters()) expected[name] = parameter.value();
-  check_fits(state, expected, source, "this model");
+  check_fits(state, state_dict(), source, "this model");
   for (auto& [name, parameter] : named_parameters()) {
-    parameter.mutable_value() = state.at(name).clone();
+    parameter.mutable_value() = turned(parameter, state.at(name));
   }
 }
 
-Var Module::register_parameter(const std::string& name, const Tensor& value) {
+Var Module::register_parameter(const std::string& name, const Tensor& value, Stored stored) {
   check_name("register_parameter", name);
   CHECK_ARG(value.defined(), "[register_parameter] '", name, "' is an undefined tensor");
-  parameters_.emplace_back(name, Var::parameter(value));
+  parameters_.emplace_back(name, Var::parameter(value, stored));
   return parameters_.back().second;
 }
 

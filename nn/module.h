@@ -38,7 +38,7 @@ class Module {
   void eval() { train(false); }
   bool is_training() const { return training_; }
 
-  /// A copy of every parameter, by name.
+  /// A copy of every parameter, by name, as files hold them: weights of linear layers [out,in].
   NamedTensors state_dict() const;
   /// Copies `state` into the parameters, all or nothing. Throws std::runtime_error "<source> does
   /// not fit this model:" with every missing, unexpected and wrong-shape name; `source` is a file
@@ -50,7 +50,8 @@ class Module {
 
  protected:
   /// Makes `value` a parameter of this module. Names are unique within a module and have no dot.
-  Var register_parameter(const std::string& name, const Tensor& value);
+  Var register_parameter(const std::string& name, const Tensor& value,
+                         Stored stored = Stored::as_it_is);
   /// The child is not owned: it is a member of the derived struct, or held by it. Throws when it is
   /// this module or contains it.
   void register_module(const std::string& name, Module& child);

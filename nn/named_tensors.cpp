@@ -4,8 +4,14 @@
 #include <stdexcept>
 
 #include "stflow/tensor/check.h"
+#include "stflow/tensor/math.h"
 
 namespace stflow::nn {
+
+Tensor turned(const Var& parameter, const Tensor& tensor) {
+  const bool turns = parameter.stored() == Stored::transposed && tensor.rank() == 2;
+  return turns ? transpose(tensor) : tensor.clone();
+}
 
 void check_fits(const NamedTensors& given, const NamedTensors& expected, const std::string& source,
                 const std::string& target) {

@@ -7,11 +7,15 @@
 #include <map>
 #include <string>
 
-#include "stflow/tensor/tensor.h"
+#include "stflow/autodiff/var.h"
 
 namespace stflow::nn {
 
 using NamedTensors = std::map<std::string, Tensor>;
+
+/// A copy of `tensor`, which is a parameter's value or an optimiser's state of its shape, turned
+/// from the form it has in memory to that in files (Var::stored), or back, which is the same.
+Tensor turned(const Var& parameter, const Tensor& tensor);
 
 /// Throws std::runtime_error "<source> does not fit <target>:" with every missing, unexpected and
 /// wrong-shape name unless `given` has exactly the names and shapes of `expected`.

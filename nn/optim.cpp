@@ -30,7 +30,8 @@ void Optimizer::zero_grad() {
 NamedTensors Optimizer::state_dict() const {
   NamedTensors all;
   for (size_t i = 0; i < state_.size(); ++i) {
-    for (const auto& [name, tensor] : state_[i]) all[concat_message(i, ".", name)] = tensor.clone();
+    for (const auto& [name, tensor] : state_[i])
+      all[concat_message(i, ".", name)] = nn::turned(parameters_[i], tensor);
   }
   return all;
 }
@@ -38,7 +39,8 @@ NamedTensors Optimizer::state_dict() const {
 void Optimizer::load_state_dict(const NamedTensors& state, const std::string& source) {
   nn::check_fits(state, state_dict(), source, "this optimizer");
   for (size_t i = 0; i < state_.size(); ++i) {
-    for (auto& [name, tensor] : state_[i]) tensor = state.at(concat_message(i, ".", name)).clone();
+    for (auto& [name, tensor] : state_[i])
+      tensor = nn::turned(parameters_[i], state.at(concat_message(i, ".", name)));
   }
 }
 

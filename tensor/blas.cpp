@@ -204,11 +204,11 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   CHECK_ARG(x.rank() >= 1 && weight.rank() == 2,
-            "[linear] expected an input [...,I] and a weight [O,I], got ", x.shape(), " and ",
+            "[linear] expected an input [...,I] and a weight [I,O], got ", x.shape(), " and ",
             weight.shape());
-  const int64_t inputs = weight.dim(1), outputs = weight.dim(0);
+  const int64_t inputs = weight.dim(0), outputs = weight.dim(1);
   CHECK_ARG(x.dim(-1) == inputs, "[linear] input has ", x.dim(-1), " features, weight expects ",
-            inputs, " (input ", x.shape(), " x weight ", weight.shape(), "^T)");
+            inputs, " (input ", x.shape(), " x weight ", weight.shape(), ")");
   CHECK_ARG(!bias.defined() || bias.shape() == Shape{outputs}, "[linear] bias should be ",
             Shape{outputs}, ", got ", bias.shape());
 
@@ -230,7 +230,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
             .a_stride = 0,
             .b_stride = 0,
             .transpose_a = false,
-            .transpose_b = true});
+            .transpose_b = false});
   return y;
 }
 
@@ -239,17 +239,17 @@ Tensor linear_weight_gradient(const Tensor& up, const Tensor& x) {
             "[linear_weight_gradient] expected up [B,O] and x [B,I], got ", up.shape(), " and ",
             x.shape());
   const int64_t batch = x.dim(0), inputs = x.dim(1), outputs = up.dim(1);
-  const Stopwatch stopwatch(static_cast<double>(outputs), static_cast<double>(inputs),
+  const Stopwatch stopwatch(static_cast<double>(inputs), static_cast<double>(outputs),
                             static_cast<double>(batch));
-  Tensor dw({outputs, inputs});
+  Tensor dw({inputs, outputs});
   if (sparse_weight_gradient(up.data(), x.data(), dw.data(), batch, inputs, outputs)) return dw;
-  multiply({.a = up.data(),
-            .b = x.data(),
+  multiply({.a = x.data(),
+            .b = up.data(),
             .bias = nullptr,
             .c = dw.data(),
             .count = 1,
-            .m = outputs,
-            .n = inputs,
+            .m = inputs,
+            .n = outputs,
             .k = batch,
             .a_stride = 0,
             .b_stride = 0,

@@ -21,9 +21,9 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false, bool t
 // (kernels/two_value_gemm.h). Then a weight or gradient that meets only zeros is never read, so
 // that 0 times infinity is 0. The last digit of a row's result may depend on the other rows of the
 // batch.
-/// x w^T + bias, with x [...,I], w [O,I], bias [O] or undefined -> [...,O].
+/// x w + bias, with x [...,I], w [I,O], bias [O] or undefined -> [...,O].
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias);
-/// Its gradient in the weight: up^T x, with up [B,O], x [B,I] -> [O,I].
+/// Its gradient in the weight: x^T up, with up [B,O], x [B,I] -> [I,O].
 Tensor linear_weight_gradient(const Tensor& up, const Tensor& x);
 
 /// Who multiplies: our kernel or not, the BLAS library, its version, kernels and threading, for

@@ -94,18 +94,18 @@ TEST_CASE("matmul: empty extents give an empty result, and an empty inner extent
   CHECK(matmul(Tensor({2, 3}), Tensor({3, 0})).shape() == Shape{2, 0});
   CHECK(matmul(Tensor({0, 2, 3}), Tensor({0, 3, 4})).shape() == Shape{0, 2, 4});
   check_equal(matmul(Tensor({2, 0}), Tensor({0, 3})), Tensor::zeros({2, 3}));
-  check_equal(linear(Tensor({2, 0}), Tensor({3, 0}), Tensor::from({1, 2, 3})),
+  check_equal(linear(Tensor({2, 0}), Tensor({0, 3}), Tensor::from({1, 2, 3})),
               Tensor::from({1, 2, 3, 1, 2, 3}, {2, 3}));
 }
 
-TEST_CASE("linear: is x weight^T + bias for any leading axes, with and without bias") {
+TEST_CASE("linear: is x weight + bias for any leading axes, with and without bias") {
   Rng rng(3);
   for (const Shape& leading : {Shape{}, Shape{700}, Shape{2, 3}}) {
     CAPTURE(leading);
     const Tensor x = rng.normal(leading.inserted(leading.rank(), 90));
-    const Tensor weight = rng.normal({110, 90}), bias = rng.normal({110});
+    const Tensor weight = rng.normal({90, 110}), bias = rng.normal({110});
     const Tensor product =
-        plain_product(x.reshape({1, -1, 90}), weight.reshape({1, 110, 90}), false, true)
+        plain_product(x.reshape({1, -1, 90}), weight.reshape({1, 90, 110}), false, false)
             .reshape(leading.inserted(leading.rank(), 110));
     check_close(linear(x, weight, Tensor()), product, kTolerance, kTolerance);
     check_close(linear(x, weight, bias), add(product, bias), kTolerance, kTolerance);
@@ -115,11 +115,11 @@ TEST_CASE("linear: is x weight^T + bias for any leading axes, with and without b
 TEST_CASE("matmul and linear: the same bits for any number of threads") {
   Rng rng(4);
   const int before = num_threads();
-  const Tensor a = rng.normal({230, 310}), b = rng.normal({310, 410}), bias = rng.normal({310});
+  const Tensor a = rng.normal({230, 310}), b = rng.normal({310, 410}), bias = rng.normal({410});
   const Tensor many_a = rng.normal({100, 30, 70}), many_b = rng.normal({100, 70, 20});
   const auto products = [&] {
     return std::vector<Tensor>{matmul(a, b), matmul(b, a, true, true), matmul(many_a, many_b),
-                               linear(b, b, bias)};
+                               linear(a, b, bias)};
   };
   set_num_threads(1);
   const std::vector<Tensor> one = products();
@@ -154,9 +154,11 @@ TEST_CASE("matmul and linear: shapes that do not fit are named") {
                  }),
                  "[matmul] leading axes differ: a is [2,4,3], b is [3,3,4]");
   check_contains(message_of([&] { linear(a, w, Tensor()); }), "[linear] input has 100 features",
-                 "weight expects 784 (input [64,100] x weight [256,784]^T)");
-  check_contains(message_of([&] { linear(w, w, Tensor::zeros({784})); }),
-                 "[linear] bias should be [256], got [784]");
+                 "weight expects 256 (input [64,100] x weight [256,784])");
+  check_contains(message_of([&] { linear(matmul(a, a, true), a, Tensor::zeros({784})); }),
+                 "[linear] input has 100 features, weight expects 64");
+  check_contains(message_of([&] { linear(matmul(a, a, false, true), a, Tensor::zeros({784})); }),
+                 "[linear] bias should be [100], got [784]");
   check_contains(message_of([&] { linear(Tensor::scalar(1), w, Tensor()); }),
                  "[linear] expected an input");
 }
@@ -164,7 +166,7 @@ TEST_CASE("matmul and linear: shapes that do not fit are named") {
 TEST_CASE("gemm_stats: counts two operations for each multiplication") {
   const GemmStats before = gemm_stats();
   matmul(Tensor::zeros({5, 10, 20}), Tensor::zeros({20, 30}));
-  linear(Tensor::zeros({10, 20}), Tensor::zeros({30, 20}), Tensor());
+  linear(Tensor::zeros({10, 20}), Tensor::zeros({20, 30}), Tensor());
   const GemmStats after = gemm_stats();
   CHECK(after.flops - before.flops == 6 * 2 * 10 * 20 * 30);
   CHECK(after.seconds > before.seconds);

@@ -234,10 +234,10 @@ TEST_CASE("grad: a rule runs only where a wrt lies behind it") {
 }
 
 TEST_CASE("linear: the gradient of constant data is not computed") {
-  const Var x = Tensor::ones({4, 3}), w = Var::parameter(Tensor::ones({2, 3}));
+  const Var x = Tensor::ones({4, 3}), w = Var::parameter(Tensor::ones({3, 2}));
   const Var y = linear(x, w);
   const double before = gemm_stats().flops;
-  check_equal(grad({y}, {w})[0].value(), Tensor::full({2, 3}, 4));
+  check_equal(grad({y}, {w})[0].value(), Tensor::full({3, 2}, 4));
   CHECK(gemm_stats().flops - before == 2 * 4 * 3 * 2);  // one product, not two
 }
 
@@ -279,7 +279,7 @@ TEST_CASE("two threads train small graphs of their own at once, with the numbers
   const auto train = [] {
     Rng rng(1);
     const Var x = rng.normal({8, 3}), target = rng.normal({8, 2});
-    Var w = Var::parameter(rng.normal({2, 3}));
+    Var w = Var::parameter(rng.normal({3, 2}));
     for (int step = 0; step < 200; ++step) {
       w.zero_grad();
       mean(square(tanh(linear(x, w)) - target)).backward();

@@ -20,7 +20,7 @@ namespace {
 /// A small graph with one sampling node.
 Var sampled_sum() {
   Rng rng(1);
-  const Var x = Tensor::ones({1, 2}), w = Var::parameter(Tensor::zeros({3, 2}));
+  const Var x = Tensor::ones({1, 2}), w = Var::parameter(Tensor::zeros({2, 3}));
   return sum(draw(Bernoulli(linear(x, w)), st(), {rng}));
 }
 
@@ -35,7 +35,7 @@ int64_t count_of(const std::string& text, const std::string& part) {
 TEST_CASE("to_text: one line a node, inputs first, stochastic nodes with a star") {
   const std::string expected =
       "#1 constant [1,2]\n"
-      "#2 parameter [3,2]\n"
+      "#2 parameter [2,3]\n"
       "#3 linear [1,3] <- #1 #2\n"
       "#4 sigmoid [1,3] <- #3\n"
       "#5 bernoulli[st]* [1,3] <- #4\n"
@@ -64,7 +64,7 @@ TEST_CASE("to_text: a deep graph is no trouble") {
 TEST_CASE("to_dot: has a node a line, an arrow an input, and diamonds for stochastic nodes") {
   const std::string dot = to_dot({sampled_sum()});
   check_contains(dot, "digraph stflow {", "n1 [label=\"constant\\n[1,2]\", fillcolor=lightgrey];",
-                 "n2 [label=\"parameter\\n[3,2]\", fillcolor=lightblue];",
+                 "n2 [label=\"parameter\\n[2,3]\", fillcolor=lightblue];",
                  "n5 [label=\"bernoulli[st]\\n[1,3]\", shape=diamond, fillcolor=gold];",
                  "n6 [label=\"sum\\n[]\"];", "n1 -> n3;", "n2 -> n3;", "n4 -> n5;");
   CHECK(count_of(dot, "[label=") == 6);

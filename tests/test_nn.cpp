@@ -51,7 +51,7 @@ TEST_CASE("module: parameters have dotted names, in the order they were register
                                                     "encoder.2.weight", "encoder.2.bias",
                                                     "decoder.weight"});
   CHECK(model.parameters().size() == 6);
-  CHECK(model.parameters()[5].shape() == Shape{6, 2});
+  CHECK(model.parameters()[5].shape() == Shape{2, 6});
   CHECK(model.encoder.path() == "encoder");
 }
 
@@ -82,12 +82,12 @@ TEST_CASE("module: state_dict is a copy, and load_state_dict restores it") {
   const nn::NamedTensors state = model.state_dict();
   const Tensor before = model.decoder.weight.value().clone();
   fill_(model.decoder.weight.mutable_value(), 7);
-  check_equal(state.at("decoder.weight"), before);
+  check_equal(transpose(state.at("decoder.weight")), before);  // [out,in], as PyTorch's
 
   model.load_state_dict(state);
   check_equal(model.decoder.weight.value(), before);
   fill_(model.decoder.weight.mutable_value(), 7);
-  check_equal(state.at("decoder.weight"), before);
+  check_equal(transpose(state.at("decoder.weight")), before);
 }
 
 TEST_CASE("module: load_state_dict names every key that does not fit, and loads nothing") {
@@ -132,15 +132,15 @@ TEST_CASE("module: wrong names are refused") {
   check_contains(message_of([&] { model(Var(1.0)); }), "forward(x) is not defined");
 }
 
-TEST_CASE("linear: computes x W^T + b and starts from Glorot weights and zero biases") {
+TEST_CASE("linear: computes x W + b and starts from Glorot weights and zero biases") {
   Rng rng(3);
   nn::Linear layer(3, 2, rng);
-  CHECK(layer.weight.shape() == Shape{2, 3});
+  CHECK(layer.weight.shape() == Shape{3, 2});
   check_equal(layer.bias.value(), Tensor::zeros({2}));
   Rng again(3);
-  check_equal(layer.weight.value(), nn::glorot_uniform({2, 3}, again));
+  check_equal(layer.weight.value(), nn::glorot_uniform({3, 2}, again));
 
-  layer.weight.mutable_value() = Tensor::from({1, 2, 3, 4, 5, 6}, {2, 3});
+  layer.weight.mutable_value() = Tensor::from({1, 4, 2, 5, 3, 6}, {3, 2});
   layer.bias.mutable_value() = Tensor::from({10, 20});
   check_equal(layer(Tensor::from({1, 0, -1})).value(), Tensor::from({8, 18}));
   CHECK(layer(Tensor::zeros({5, 4, 3})).shape() == Shape{5, 4, 2});
@@ -164,16 +164,16 @@ TEST_CASE("linear: a wrong input is reported with the layer's path and both shap
           model.encoder(Tensor::zeros({64, 100}));
         }) ==
         "Linear 'encoder.0': input has 100 features, weight expects 784 "
-        "(input [64,100] x weight [256,784]^T)");
+        "(input [64,100] x weight [784,256])");
   nn::Linear free(3, 2, rng);
   check_contains(message_of([&] { free(Tensor::zeros({4})); }), "Linear: input has 4 features");
   check_contains(message_of([&] { free(Var(1.0)); }), "Linear: input is a scalar");
   check_contains(message_of([&] { nn::Linear(0, 2, rng); }), "[Linear]", "got 0 inputs");
 }
 
-TEST_CASE("init: each law has its bound or its variance") {
+TEST_CASE("init: each distribution has its bound or its variance") {
   Rng rng(5);
-  const Shape shape{200, 400};
+  const Shape shape{400, 200};
   const auto largest = [](const Tensor& w) { return max(abs(w)).item(); };
   const auto variance = [](const Tensor& w) { return mean(square(w)).item(); };
   const Tensor glorot = nn::glorot_uniform(shape, rng), he = nn::he_uniform(shape, rng);

@@ -158,6 +158,27 @@ TEST_CASE("optimizer: a run resumed from state_dict has the bits of an uninterru
   check_equal(second.value(), whole.value());
 }
 
+TEST_CASE("optimizer: the state of a weight [in,out] is [out,in] in state_dict, as in files") {
+  Rng rng(2);
+  const Tensor value = rng.normal({2, 3}), slope = rng.normal({2, 3});
+  Var weight = Var::parameter(value, Stored::transposed), plain = Var::parameter(value.clone());
+  optim::Adam adam({weight}), as_it_is({plain});
+  for (Var* w : {&weight, &plain}) w->set_grad(slope);
+  adam.step();
+  as_it_is.step();
+  const nn::NamedTensors state = adam.state_dict();
+  for (const char* name : {"0.exp_avg", "0.exp_avg_sq"})
+    check_equal(state.at(name), transpose(as_it_is.state_dict().at(name)));
+
+  Var again = Var::parameter(weight.value().clone(), Stored::transposed);
+  optim::Adam resumed({again});
+  resumed.load_state_dict(state);
+  for (Var* w : {&again, &plain}) w->set_grad(slope);
+  resumed.step();
+  as_it_is.step();
+  check_equal(again.value(), plain.value());
+}
+
 TEST_CASE("optimizer: momentum is part of state_dict") {
   Var whole = start(), part = start();
   optim::SGD a({whole}, {.lr = 0.1, .momentum = 0.9}), b({part}, {.lr = 0.1, .momentum = 0.9});

@@ -23,15 +23,15 @@ Tensor two_valued(int64_t rows, int64_t columns, double share, real common, real
 
 void check_linear(const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) {
   for (int64_t b = 0; b < x.dim(0); ++b) {
-    for (int64_t o = 0; o < w.dim(0); ++o) {
+    for (int64_t o = 0; o < w.dim(1); ++o) {
       double sum = bias.defined() ? bias[o] : 0, size = std::abs(sum);
-      for (int64_t i = 0; i < w.dim(1); ++i) {
-        const double term = double{x[b * w.dim(1) + i]} * w[o * w.dim(1) + i];
+      for (int64_t i = 0; i < w.dim(0); ++i) {
+        const double term = double{x[b * w.dim(0) + i]} * w[i * w.dim(1) + o];
         sum += term;
         size += std::abs(term);
       }
       const double error = 100 * std::numeric_limits<real>::epsilon() * (size + 1);
-      REQUIRE(std::abs(y[b * w.dim(0) + o] - sum) < error);
+      REQUIRE(std::abs(y[b * w.dim(1) + o] - sum) < error);
     }
   }
 }
@@ -46,7 +46,7 @@ void check_gradient(const Tensor& up, const Tensor& x, const Tensor& dw) {
         sum += term;
         size += std::abs(term);
       }
-      REQUIRE(std::abs(dw[o * inputs + i] - sum) <
+      REQUIRE(std::abs(dw[i * outputs + o] - sum) <
               100 * std::numeric_limits<real>::epsilon() * size);
     }
   }
@@ -78,7 +78,7 @@ TEST_CASE("sparse: linear and its weight gradient are the plain sums, whatever t
     CAPTURE(c.inputs);
     CAPTURE(c.outputs);
     const Tensor x = two_valued(c.batch, c.inputs, c.share, c.common, c.other, rng);
-    const Tensor w = rng.normal({c.outputs, c.inputs}), up = rng.normal({c.batch, c.outputs});
+    const Tensor w = rng.normal({c.inputs, c.outputs}), up = rng.normal({c.batch, c.outputs});
     for (const Tensor& bias : {Tensor(), rng.normal({c.outputs})}) {
       Tensor y({c.batch, c.outputs});
       REQUIRE(
@@ -86,7 +86,7 @@ TEST_CASE("sparse: linear and its weight gradient are the plain sums, whatever t
       check_linear(x, w, bias, y);
       check_equal(linear(x, w, bias), y);  // which takes the same way
     }
-    Tensor dw({c.outputs, c.inputs});
+    Tensor dw({c.inputs, c.outputs});
     REQUIRE(sparse_weight_gradient(up.data(), x.data(), dw.data(), c.batch, c.inputs, c.outputs));
     check_gradient(up, x, dw);
     check_equal(linear_weight_gradient(up, x), dw);
@@ -95,8 +95,8 @@ TEST_CASE("sparse: linear and its weight gradient are the plain sums, whatever t
 
 TEST_CASE("sparse: many values or few rows are left to the matrix product") {
   Rng rng(2);
-  const Tensor w = rng.normal({60, 100}), up = rng.normal({70, 60});
-  Tensor y({70, 60}), dw({60, 100});
+  const Tensor w = rng.normal({100, 60}), up = rng.normal({70, 60});
+  Tensor y({70, 60}), dw({100, 60});
   const auto refused = [&](const Tensor& x) {
     const bool forward = sparse_linear(x.data(), w.data(), nullptr, y.data(), x.dim(0), 100, 60);
     const bool backward = sparse_weight_gradient(up.data(), x.data(), dw.data(), x.dim(0), 100, 60);
@@ -132,9 +132,9 @@ TEST_CASE("sparse: mostly zeros and any other values are the plain sums, too") {
     CAPTURE(c.inputs);
     Tensor x = mul(two_valued(c.batch, c.inputs, .25, 0, 1, rng), rng.normal({c.batch, c.inputs}));
     x.data()[0] = real(.5), x.data()[1] = real(-.25), x.data()[2] = 0;
-    const Tensor w = rng.normal({c.outputs, c.inputs}), up = rng.normal({c.batch, c.outputs});
+    const Tensor w = rng.normal({c.inputs, c.outputs}), up = rng.normal({c.batch, c.outputs});
     const Tensor bias = rng.normal({c.outputs});
-    Tensor y({c.batch, c.outputs}), dw({c.outputs, c.inputs});
+    Tensor y({c.batch, c.outputs}), dw({c.inputs, c.outputs});
     REQUIRE(sparse_linear(x.data(), w.data(), bias.data(), y.data(), c.batch, c.inputs, c.outputs));
     check_linear(x, w, bias, y);
     REQUIRE(sparse_weight_gradient(up.data(), x.data(), dw.data(), c.batch, c.inputs, c.outputs));
@@ -145,39 +145,39 @@ TEST_CASE("sparse: mostly zeros and any other values are the plain sums, too") {
 TEST_CASE("sparse: infinity stays in its row") {
   Tensor x = Tensor::zeros({32, 100});
   x.data()[5] = INFINITY;
-  const Tensor w = Tensor::ones({64, 100}), y = linear(x, w, Tensor());
+  const Tensor w = Tensor::ones({100, 64}), y = linear(x, w, Tensor());
   CHECK(std::isinf(y[0]));
   for (int64_t i = 64; i < y.numel(); ++i) REQUIRE(y[i] == 0);
   Tensor up = Tensor::ones({32, 64});
   up.data()[0] = INFINITY;
   x.data()[5] = 1;
   const Tensor dw = linear_weight_gradient(up, x);
-  CHECK(std::isinf(dw[5]));
+  CHECK(std::isinf(dw[5 * 64]));
   CHECK(dw[0] == 0);
   // matmul is a product whatever its numbers are: 0 times infinity is not a number.
-  const Tensor product = matmul(up, x, /*transpose_a=*/true);
-  CHECK(std::isinf(product[5]));
+  const Tensor product = matmul(x, up, /*transpose_a=*/true);
+  CHECK(std::isinf(product[5 * 64]));
   CHECK(std::isnan(product[0]));
 
   // Among many ones: only the sums that have chosen it.
   Rng rng(5);
   const Tensor bits = two_valued(32, 100, .5, 0, 1, rng);
-  Tensor weight = Tensor::ones({64, 100});
-  weight.data()[7] = INFINITY;
+  Tensor weight = Tensor::ones({100, 64});
+  weight.data()[7 * 64] = INFINITY;
   const Tensor z = linear(bits, weight, Tensor()), dweight = linear_weight_gradient(up, bits);
   for (int64_t b = 0; b < 32; ++b) {
     REQUIRE(std::isinf(z[64 * b]) == (bits[100 * b + 7] == 1));
     REQUIRE(std::isfinite(z[64 * b + 1]));
   }
   for (int64_t i = 0; i < 100; ++i) {
-    REQUIRE(std::isinf(dweight[i]) == (bits[i] == 1));
-    REQUIRE(std::isfinite(dweight[100 + i]));
+    REQUIRE(std::isinf(dweight[64 * i]) == (bits[i] == 1));
+    REQUIRE(std::isfinite(dweight[64 * i + 1]));
   }
 }
 
 TEST_CASE("sparse: the same bits for any number of threads") {
   Rng rng(3);
-  const Tensor w = rng.normal({200, 784}), up = rng.normal({100, 200});
+  const Tensor w = rng.normal({784, 200}), up = rng.normal({100, 200});
   const int before = num_threads();
   for (const double share : {.13, .5}) {
     const Tensor x = two_valued(100, 784, share, 0, 1, rng);

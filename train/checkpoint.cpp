@@ -63,7 +63,8 @@ nn::SafetensorsFile read_checkpoint(const std::string& path) {
 
 nn::NamedTensors copies(const std::map<std::string, Var>& variables) {
   nn::NamedTensors tensors;
-  for (const auto& [name, variable] : variables) tensors[name] = variable.value().clone();
+  for (const auto& [name, variable] : variables)
+    tensors[name] = nn::turned(variable, variable.value());
   return tensors;
 }
 
@@ -150,7 +151,7 @@ void TrainingState::add(const std::string& name, const std::vector<Rule>& rules)
         nn::check_fits(part.tensors, copies(variables), source, "these rules");
         for (const auto& [rule_name, variable] : variables) {
           Var kept = variable;
-          kept.mutable_value() = part.tensors.at(rule_name).clone();
+          kept.mutable_value() = nn::turned(variable, part.tensors.at(rule_name));
         }
       });
 }

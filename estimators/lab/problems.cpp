@@ -36,16 +36,16 @@ Var two_layer_loss(const Var& param, const Scope& scope, const Layer& expectatio
 }  // namespace
 
 Var bernoulli4_cost(const Var& b) {
-  const Tensor w = Tensor::from({1.5, -1, .5, 2, -1, 2, 1, -.5, .5, 1, -2, 1}, {3, 4});
+  const Tensor w = Tensor::from({1.5, -1, .5, -1, 2, 1, .5, 1, -2, 2, -.5, 1}, {4, 3});
   const Tensor c = Tensor::from({-.5, .5, -1}), v = Tensor::from({1, -1.5, 2});
   const Var hidden = sum(tanh(linear(b, w, c)) * Var(v), {-1});
   return hidden + select(b, -1, 0) * select(b, -1, 1) - select(b, -1, 2) * select(b, -1, 3);
 }
 
 Var categorical_cost(const Var& z) {
-  const Tensor w = Tensor::from({1, real(-.5), real(.7), real(1.2), -1, real(.3),  //
-                                 -1, 2, real(.4), real(-.8), real(.5), real(1.1)},
-                                {2, 6});
+  const Tensor w = Tensor::from({1, -1, real(-.5), 2, real(.7), real(.4), real(1.2), real(-.8), -1,
+                                 real(.5), real(.3), real(1.1)},
+                                {6, 2});
   return sum(square(tanh(linear(z, w))) * Var(Tensor::from({2, -3})), {-1}) +
          select(z, -1, 0) * select(z, -1, 4);
 }

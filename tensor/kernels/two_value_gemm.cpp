@@ -1,9 +1,8 @@
 // two_value_gemm.cpp - see two_value_gemm.h.
 //
-// For each image, y is the sum of a subset of the columns of w, one column for each input. For each
-// input, dw is the sum of a subset of the rows of `up`, one row for each image (subset_sums.h).
-// Both are computed for a tile of outputs at a time. For y, the weights of a tile are transposed
-// once for the whole batch, so that they can be added as vectors; dw is transposed at the end.
+// For each image, y is the sum of a subset of the rows of w, one row for each input. For each
+// input, a row of dw is the sum of a subset of the rows of `up`, one row for each image
+// (subset_sums.h). Both are computed for a tile of outputs at a time.
 #include "stflow/tensor/kernels/two_value_gemm.h"
 
 #include <algorithm>
@@ -13,7 +12,6 @@
 
 #include "stflow/tensor/kernels/cpu.h"
 #include "stflow/tensor/kernels/subset_sums.h"
-#include "stflow/tensor/kernels/transpose.h"
 #include "stflow/tensor/math.h"
 #include "stflow/tensor/numbers.h"
 #include "stflow/tensor/parallel.h"
@@ -125,12 +123,11 @@ STFLOW_CLONES void add_rows(const real* packed, int64_t rows, int64_t stride, in
   }
 }
 
-/// y = base + difference * sums, for `width` numbers of each row. y may be sums itself: without the
-/// pragma the compiler would then take one number at a time.
+/// y = base + difference * sums, for `width` numbers of each row.
 STFLOW_CLONES void finish_rows(const real* sums, int64_t rows, int64_t tile, const real* base,
-                               real difference, int64_t width, real* y, int64_t y_stride) {
+                               real difference, int64_t width, real* __restrict y,
+                               int64_t y_stride) {
   for (int64_t r = 0; r < rows; ++r, sums += tile, y += y_stride) {
-#pragma omp simd
     for (int64_t o = 0; o < width; ++o) y[o] = base[o] + difference * sums[o];
   }
 }
@@ -141,16 +138,17 @@ struct TileSums {
   alignas(64) real base[kMaxTile] = {};  // common times the sum of all rows
 };
 
-/// `pack`(begin, count, to) writes the tile's numbers of rows [begin, begin + count) to `to`.
-template <typename Pack>
-TileSums sum_tile_of(const Choice& choice, real common, int64_t width, Pack pack) {
+/// The rows are those of matrix [choice.rows,outputs], and `matrix` is where the tile begins.
+TileSums sum_tile_of(const Choice& choice, real common, const real* matrix, int64_t outputs,
+                     int64_t width) {
   const int64_t tile = sum_tile(), block = choice.block;
   TileSums result{.sums = Tensor({choice.items, tile})};
   Tensor packed({block, tile});
   if (width < tile) fill_(packed, 0);  // what lies beside the tile is added up as well
   for (int64_t begin = 0; begin < choice.rows; begin += block) {
     const int64_t count = std::min(block, choice.rows - begin);
-    pack(begin, count, packed.data());
+    for (int64_t r = 0; r < count; ++r)
+      std::copy_n(matrix + (begin + r) * outputs, width, packed.data() + r * tile);
     if (choice.coded()) std::fill_n(packed.data() + count * tile, (block - count) * tile, real(0));
     if (common != 0) add_rows(packed.data(), count, tile, width, result.base);
     add_chosen_rows(choice, begin, packed.data(), result.sums.data());
@@ -178,10 +176,7 @@ bool sparse_linear(const real* x, const real* w, const real* bias, real* y, int6
   const Choice choice =
       choice_of_rows(x, batch, inputs, kind->common, !kind->two_values, kind->coded);
   for_each_tile(outputs, [&](int64_t first, int64_t width) {
-    TileSums tile =
-        sum_tile_of(choice, kind->common, width, [&](int64_t begin, int64_t count, real* packed) {
-          transpose_to(w + first * inputs + begin, inputs, width, count, packed, sum_tile());
-        });
+    TileSums tile = sum_tile_of(choice, kind->common, w + first, outputs, width);
     for (int64_t o = 0; o < width && bias; ++o) tile.base[o] += bias[first + o];
     finish_rows(tile.sums.data(), batch, sum_tile(), tile.base, kind->difference, width, y + first,
                 outputs);
@@ -196,14 +191,9 @@ bool sparse_weight_gradient(const real* up, const real* x, real* dw, int64_t bat
   const Choice choice =
       choice_of_columns(x, batch, inputs, kind->common, !kind->two_values, kind->coded);
   for_each_tile(outputs, [&](int64_t first, int64_t width) {
-    TileSums tile =
-        sum_tile_of(choice, kind->common, width, [&](int64_t begin, int64_t count, real* packed) {
-          for (int64_t b = 0; b < count; ++b)
-            std::copy_n(up + (begin + b) * outputs + first, width, packed + b * sum_tile());
-        });
-    real* sums = tile.sums.data();
-    finish_rows(sums, inputs, sum_tile(), tile.base, kind->difference, width, sums, sum_tile());
-    transpose_to(sums, sum_tile(), inputs, width, dw + first * inputs, inputs);
+    const TileSums tile = sum_tile_of(choice, kind->common, up + first, outputs, width);
+    finish_rows(tile.sums.data(), inputs, sum_tile(), tile.base, kind->difference, width,
+                dw + first, outputs);
   });
   return true;
 }

@@ -10,7 +10,7 @@ namespace stflow::bench {
 std::vector<Record> bits_against_products(int64_t batch, int64_t inputs, int64_t outputs,
                                           int64_t rounds) {
   Rng rng(4);
-  const Tensor w = rng.normal({outputs, inputs}), dy = rng.normal({batch, outputs});
+  const Tensor w = rng.normal({inputs, outputs}), dy = rng.normal({batch, outputs});
   const Tensor grey = rng.uniform({batch, inputs});
   const auto microseconds = [&](const Tensor& x, bool forward) {
     std::vector<double> times;

@@ -68,7 +68,7 @@ struct VaeStep {
   std::optional<optim::SGD> prior;
 };
 
-/// A linear layer's three products: y = x w^T, dw = dy^T x and, unless x is data, dx = dy w.
+/// A linear layer's three products: y = x w, dw = x^T dy and, unless x is data, dx = dy w^T.
 struct Layer {
   Tensor x, w, dy, y, dw, dx;
   bool data;
@@ -91,8 +91,8 @@ std::vector<Layer> layers_of(const Job& job) {
   for (const std::vector<int64_t>& widths : networks_of(job)) {
     for (size_t i = 0; i + 1 < widths.size(); ++i) {
       const int64_t in = widths[i], out = widths[i + 1], batch = job.batch;
-      layers.push_back({rng.normal({batch, in}), rng.normal({out, in}), rng.normal({batch, out}),
-                        Tensor({batch, out}), Tensor({out, in}), Tensor({batch, in}),
+      layers.push_back({rng.normal({batch, in}), rng.normal({in, out}), rng.normal({batch, out}),
+                        Tensor({batch, out}), Tensor({in, out}), Tensor({batch, in}),
                         layers.empty()});
     }
   }
@@ -119,9 +119,9 @@ Step products(const Job& job) {
     omp_set_num_threads(static_cast<int>(job.threads));
     return [layers] {
       for (Layer& layer : *layers) {
-        openblas(layer.x, false, layer.w, true, layer.y);
-        openblas(layer.dy, true, layer.x, false, layer.dw);
-        if (!layer.data) openblas(layer.dy, false, layer.w, false, layer.dx);
+        openblas(layer.x, false, layer.w, false, layer.y);
+        openblas(layer.x, true, layer.dy, false, layer.dw);
+        if (!layer.data) openblas(layer.dy, false, layer.w, true, layer.dx);
       }
     };
   }
@@ -130,7 +130,7 @@ Step products(const Job& job) {
     for (const Layer& layer : *layers) {
       linear(layer.x, layer.w, Tensor());
       linear_weight_gradient(layer.dy, layer.x);
-      if (!layer.data) matmul(layer.dy, layer.w);
+      if (!layer.data) matmul(layer.dy, layer.w, false, true);
     }
   };
 }
