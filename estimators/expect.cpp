@@ -130,7 +130,7 @@ Var expect(const Distribution& q, const Rule& rule, const Scope& scope, const Co
   const bool applies = grad_enabled() || rule.enumerates || (rule.relaxes && scope.difference);
   if (!applies) return checked(q.sample(scope.rng), scope);
   check_takes(rule.takes, rule.name, q);
-  const Var value = rule.apply(q, scope, checked, context);
+  const Var value = rule.apply({q, scope, checked, context});
   const Shape examples = q.param().shape().without(-1);
   CHECK_ARG(value.defined() && value.shape() == examples, "[expect] rule '", rule.name,
             "' must give one number for each example, shape ", examples, "; it gave ",
@@ -142,8 +142,7 @@ Var expect(const Distribution& q, const LocalRule& rule, const Scope& scope, con
   return expect(q, from_local(rule), scope, cost);
 }
 
-Var draw(const Distribution& q, const LocalRule& rule, const Scope& scope,
-         const std::shared_ptr<Tensor>& row_weight) {
+Var draw(const Distribution& q, const LocalRule& rule, const Scope& scope) {
   CHECK_ARG(rule.draw, "[draw] rule '", rule.name, "' has no function");
   switch (scope.pass) {
     case Pass::mean:
@@ -154,7 +153,7 @@ Var draw(const Distribution& q, const LocalRule& rule, const Scope& scope,
       break;
   }
   check_takes(rule.takes, rule.name, q);
-  const Var z = rule.draw(q, scope, row_weight);
+  const Var z = rule.draw(q, scope);
   CHECK_ARG(z.defined() && z.shape() == q.param().shape(), "[draw] rule '", rule.name,
             "' must draw a sample of the parameter's shape ", q.param().shape(), "; it gave ",
             shape_of(z));
@@ -177,11 +176,11 @@ Var sample_node(const Distribution& q, const std::string& rule, const Tensor& z,
 Rule from_local(const LocalRule& rule, int64_t samples) {
   require_samples(rule.name, samples);
   CHECK_ARG(rule.draw, "[from_local] rule '", rule.name, "' has no function");
-  const auto apply = [rule, samples](const Distribution& q, const Scope& scope, const Cost& cost,
-                                     const Var&) {
-    const auto weight = std::make_shared<Tensor>();
-    const Var z = draw(samples == 1 ? q : *repeated(q, samples), rule, scope, weight);
-    const Var f = note_upstream(cost(z, scope), weight);
+  const auto apply = [rule, samples](const Expectation& e) {
+    Scope weighted = e.scope;
+    weighted.row_weight = std::make_shared<Tensor>();
+    const Var z = draw(samples == 1 ? e.q : *repeated(e.q, samples), rule, weighted);
+    const Var f = note_upstream(e.cost(z, e.scope), weighted.row_weight);
     if (z.requires_grad()) require_path(rule.name, f, z);
     return samples == 1 ? f : sum(f, {0}) / static_cast<double>(samples);
   };

@@ -38,6 +38,9 @@ struct Scope {
   /// The cost is subtracted from one with a graph (arm, disarm, measure-valued): where that one had
   /// relaxed inner samples, this one has them under NoGradGuard too.
   bool difference = false;
+  /// For a local rule: dL/d(cost of row i), known once backward reaches that cost. mmd divides by
+  /// it. expect() sets it for its own draw.
+  std::shared_ptr<Tensor> row_weight = {};
 };
 
 /// z [...,B,D] -> one cost for each example, [...,B], never averaged inside. It touches only the
@@ -60,13 +63,21 @@ struct Takes {
   std::string refusal(const std::string& rule, const Distribution& q) const;
 };
 
+/// What a rule is asked for: E_{z ~ q}[cost(z)] and its gradient.
+struct Expectation {
+  const Distribution& q;
+  const Scope& scope;
+  const Cost& cost;
+  const Var& context;  // [B,I]: what a learned baseline may look at; empty when there is none
+};
+
 using NamedVars = std::vector<std::pair<std::string, Var>>;
 
 /// How one stochastic layer gets its gradient. rules.h makes them; each layer wants its own object
 /// when the rule has parameters.
 struct Rule {
   std::string name;
-  std::function<Var(const Distribution&, const Scope&, const Cost&, const Var& context)> apply;
+  std::function<Var(const Expectation&)> apply;
   /// What the rule itself trains (temperature, scale of a control variate), by the names that
   /// checkpoints use. `expect` adds to their .grad as it is called, so zero_grad() comes before it,
   /// not between it and backward(); the user steps them: optim::Adam(rule.trained(), ...).
@@ -89,18 +100,15 @@ struct Rule {
 
 /// E_{z ~ q}[cost(z)] for each example, [...,B]. Under NoGradGuard it is the cost of one hard
 /// sample; by a rule that enumerates the expectation, and where scope.difference is set by a rule
-/// that relaxes the cost of a relaxed sample. `context` [B,I] is what a learned baseline may look
-/// at.
+/// that relaxes the cost of a relaxed sample.
 Var expect(const Distribution& q, const Rule& rule, const Scope& scope, const Cost& cost,
            const Var& context = {});
 
 /// A rule that needs only the sample and the gradient of the cost at it: how to draw so that a
-/// gradient comes back. `row_weight`, when given, will hold the weight of each row's cost in the
-/// final loss by the time the gradient arrives (see mmd.cpp, which must undo it).
+/// gradient comes back.
 struct LocalRule {
   std::string name;
-  std::function<Var(const Distribution&, const Scope&, const std::shared_ptr<Tensor>& row_weight)>
-      draw;
+  std::function<Var(const Distribution&, const Scope&)> draw;
   bool relaxes = false;  // these two as in Rule
   Takes takes = {};
 };
@@ -109,8 +117,7 @@ struct LocalRule {
 Var expect(const Distribution& q, const LocalRule& rule, const Scope& scope, const Cost& cost);
 
 /// A sample of q with a gradient by `rule`; in other passes, q's mean or relaxation. [...,D]
-Var draw(const Distribution& q, const LocalRule& rule, const Scope& scope,
-         const std::shared_ptr<Tensor>& row_weight = nullptr);
+Var draw(const Distribution& q, const LocalRule& rule, const Scope& scope);
 
 /// A sample as a node of the graph, labelled distribution[rule], whose gradient with respect to
 /// `input` is backward(out, upstream). Differentiating it a second time throws: an estimate of a

@@ -20,11 +20,11 @@ Diagnosis diagnosis(const std::string& name, const std::string& rule, int64_t dr
 
 // REINFORCE times a factor.
 Rule scaled_reinforce(double factor) {
-  const auto apply = [=](const Distribution& q, const Scope& scope, const Cost& cost, const Var&) {
-    const Tensor z = q.sample(scope.rng);
-    const Var f = cost(z, scope);
+  const auto apply = [=](const Expectation& e) {
+    const Tensor z = e.q.sample(e.scope.rng);
+    const Var f = e.cost(z, e.scope);
     const Tensor weight = mul(f.value(), Tensor::scalar(static_cast<real>(factor)));
-    return f + attach(q.param(), mul(per_row(weight), q.score(z)));
+    return f + attach(e.q.param(), mul(per_row(weight), e.q.score(z)));
   };
   return {"scaled", apply};
 }
@@ -85,9 +85,9 @@ TEST_CASE("diagnose: a rule with a wrong factor is caught") {
 }
 
 TEST_CASE("diagnose: estimates that are not finite are biased, their numbers NaN") {
-  const auto apply = [](const Distribution& q, const Scope& scope, const Cost& cost, const Var&) {
-    const Tensor z = q.sample(scope.rng);
-    return cost(z, scope) + attach(q.param(), Tensor::full(z.shape(), real(NAN)));
+  const auto apply = [](const Expectation& e) {
+    const Tensor z = e.q.sample(e.scope.rng);
+    return e.cost(z, e.scope) + attach(e.q.param(), Tensor::full(z.shape(), real(NAN)));
   };
   const Diagnosis found = diagnosis("bernoulli4", {Rule{"nan", apply}}, 100);
   CHECK(found.biased());

@@ -67,20 +67,19 @@ std::shared_ptr<nn::MLP> one_tanh() {
 // REBAR, or RELAX if there is a network, with the classic mistake: the probability inside the
 // conditional noise is detached.
 Rule detached_rebar(const Network& network = [](const Var&) { return Var(0.0); }) {
-  const auto apply = [network](const Distribution& q, const Scope& scope, const Cost& cost,
-                               const Var&) {
-    const Var a = Var::parameter(q.param().value());
+  const auto apply = [network](const Expectation& e) {
+    const Var a = Var::parameter(e.q.param().value());
     const Bernoulli here(a);
-    const Var z = here.perturbed(scope.rng.uniform(a.shape()));
+    const Var z = here.perturbed(e.scope.rng.uniform(a.shape()));
     const Tensor b = greater(z.value(), Tensor::scalar(0));
-    const Tensor given = here.detach().perturbed_given(b, scope.rng.uniform(a.shape())).value();
+    const Tensor given = here.detach().perturbed_given(b, e.scope.rng.uniform(a.shape())).value();
     const Var z_given_b = a + Var(sub(given, a.value()));  // the mistake
-    const Var f = cost(b, scope), c = cost(sigmoid(z / 0.5), scope) + network(z);
-    const Var c_given_b = cost(sigmoid(z_given_b / 0.5), scope) + network(z_given_b);
+    const Var f = e.cost(b, e.scope), c = e.cost(sigmoid(z / 0.5), e.scope) + network(z);
+    const Var c_given_b = e.cost(sigmoid(z_given_b / 0.5), e.scope) + network(z_given_b);
     const Var dc = grad({c}, {a})[0], dc_given_b = grad({c_given_b}, {a})[0];
     const Var ghat =
         per_row(f.detach() - c_given_b.detach()) * Var(here.score(b)) + dc - dc_given_b;
-    return f + attach(q.param(), ghat.value());
+    return f + attach(e.q.param(), ghat.value());
   };
   return {"detached-rebar", apply};
 }

@@ -23,12 +23,12 @@ double bias_percent(const Moments& estimate) {
 
 // gumbel-rao that differentiates through the shifts.
 LocalRule attached_gumbel_rao() {
-  return {
-      "attached", [](const Distribution& q, const Scope& scope, const std::shared_ptr<Tensor>&) {
-        const Tensor z = q.sample(scope.rng);
-        const Var y = q.soften(q.perturbed_given(z, q.noise(scope.rng)), 0.5);
-        return make_node("attached", z, {y}, [](const Var&, const Var& up) { return Vars{up}; });
-      }};
+  return {"attached", [](const Distribution& q, const Scope& scope) {
+            const Tensor z = q.sample(scope.rng);
+            const Var y = q.soften(q.perturbed_given(z, q.noise(scope.rng)), 0.5);
+            return make_node("attached", z, {y},
+                             [](const Var&, const Var& up) { return Vars{up}; });
+          }};
 }
 
 }  // namespace

@@ -338,15 +338,13 @@ TEST_CASE("estimators: what a function returns must have the shape it should") {
                  }),
                  "[expect]", "shape [3]", "an empty Var");
   const auto ruled = [&](const Var& value) {
-    const Rule mine{
-        "mine", [=](const Distribution&, const Scope&, const Cost&, const Var&) { return value; }};
+    const Rule mine{"mine", [=](const Expectation&) { return value; }};
     return message_of([&] { expect(q, mine, Scope{rng}, cost); });
   };
   check_contains(ruled(Tensor::zeros({3, 2})), "'mine'", "shape [3]", "gave [3,2]");
   check_contains(ruled(Var()), "'mine'", "shape [3]", "an empty Var");
   const auto drawn = [&](const Var& z) {
-    const LocalRule mine{"mine", [=](const Distribution&, const Scope&,
-                                     const std::shared_ptr<Tensor>&) { return z; }};
+    const LocalRule mine{"mine", [=](const Distribution&, const Scope&) { return z; }};
     return message_of([&] { expect(q, mine, Scope{rng}, cost); });
   };
   check_contains(drawn(Tensor::zeros({3, 1})), "'mine'", "[3,2]", "[3,1]");

@@ -2,17 +2,17 @@
 
 namespace stflow {
 
-AntitheticPair evaluate_pair(const Distribution& q, const Scope& scope, const Cost& cost) {
-  const Tensor logits = q.param().value();
+AntitheticPair evaluate_pair(const Expectation& e) {
+  const Tensor logits = e.q.param().value();
   AntitheticPair pair;
-  pair.u = scope.rng.uniform(logits.shape());
+  pair.u = e.scope.rng.uniform(logits.shape());
   pair.z = greater(sigmoid(logits), pair.u);
   pair.twin = greater(pair.u, sigmoid(-logits));
-  pair.f = cost(pair.z, scope);
+  pair.f = e.cost(pair.z, e.scope);
   const NoGradGuard no_grad;
-  Scope compared = scope;
+  Scope compared = e.scope;
   compared.difference = true;
-  pair.f_twin = cost(pair.twin, compared).value();
+  pair.f_twin = e.cost(pair.twin, compared).value();
   return pair;
 }
 

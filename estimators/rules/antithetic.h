@@ -18,6 +18,6 @@ struct AntitheticPair {
 };
 
 /// Draws a pair and calls the cost twice, for q Bernoulli.
-AntitheticPair evaluate_pair(const Distribution& q, const Scope& scope, const Cost& cost);
+AntitheticPair evaluate_pair(const Expectation& e);
 
 }  // namespace stflow

@@ -20,13 +20,13 @@
 namespace stflow {
 
 Rule arm() {
-  const auto apply = [](const Distribution& q, const Scope& scope, const Cost& cost, const Var&) {
-    const AntitheticPair pair = evaluate_pair(q, scope, cost);
+  const auto apply = [](const Expectation& e) {
+    const AntitheticPair pair = evaluate_pair(e);
     // A logit that is not a number stays one.
     const Tensor side = map([](real u, real a) { return std::isnan(a) ? a : u - real(0.5); },
-                            pair.u, q.param().value());
+                            pair.u, e.q.param().value());
     const Tensor ghat = per_row(pair.f_twin - pair.f.value()) * side;
-    return pair.f + attach(q.param(), ghat);
+    return pair.f + attach(e.q.param(), ghat);
   };
   return {.name = "arm", .apply = apply, .takes = {.names = {"bernoulli"}}};
 }

@@ -15,12 +15,12 @@
 namespace stflow {
 
 Rule disarm() {
-  const auto apply = [](const Distribution& q, const Scope& scope, const Cost& cost, const Var&) {
-    const AntitheticPair pair = evaluate_pair(q, scope, cost);
+  const auto apply = [](const Expectation& e) {
+    const AntitheticPair pair = evaluate_pair(e);
     const Tensor sign = pair.z - pair.twin;  // 1[b != b~] (-1)^{b~}
     const Tensor half_difference = 0.5 * (pair.f.value() - pair.f_twin);
-    const Tensor ghat = per_row(half_difference) * (sign * sigmoid(abs(q.param().value())));
-    return pair.f + attach(q.param(), ghat);
+    const Tensor ghat = per_row(half_difference) * (sign * sigmoid(abs(e.q.param().value())));
+    return pair.f + attach(e.q.param(), ghat);
   };
   return {.name = "disarm", .apply = apply, .takes = {.names = {"bernoulli"}}};
 }

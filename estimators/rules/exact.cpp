@@ -9,15 +9,16 @@
 namespace stflow {
 
 Rule exact() {
-  const auto apply = [](const Distribution& q, const Scope& scope, const Cost& cost, const Var&) {
+  const auto apply = [](const Expectation& e) {
     // [M,D] -> [M,...,B,D], the shape of M samples
-    const Tensor states = q.states();
+    const Tensor states = e.q.states();
     Shape shape = states.shape();
-    for (int axis = 1; axis < q.param().rank(); ++axis) shape = shape.inserted(1, 1);
-    const Var z(broadcast_to(states.reshape(shape), q.param().shape().inserted(0, states.dim(0))));
-    const Var weight = exp(q.log_prob(z));
+    for (int axis = 1; axis < e.q.param().rank(); ++axis) shape = shape.inserted(1, 1);
+    const Var z(
+        broadcast_to(states.reshape(shape), e.q.param().shape().inserted(0, states.dim(0))));
+    const Var weight = exp(e.q.log_prob(z));
     // What a state costs that cannot be is nobody's business: it may be NaN.
-    const Var f = cost(z, scope);
+    const Var f = e.cost(z, e.scope);
     return sum(weight * (all_finite(f.value()) ? f : where(weight.value(), f, 0.0)), {0});
   };
   return {

@@ -36,7 +36,7 @@ Var straight_through(const Distribution& q, const std::string& rule, const Tenso
 
 LocalRule gumbel_softmax(double temperature) {
   require_temperature("gumbel-softmax", temperature);
-  const auto draw = [=](const Distribution& q, const Scope& scope, const std::shared_ptr<Tensor>&) {
+  const auto draw = [=](const Distribution& q, const Scope& scope) {
     return q.relaxed(temperature, scope.rng);
   };
   return {.name = "gumbel-softmax", .draw = draw, .relaxes = true, .takes = relaxable()};
@@ -46,7 +46,7 @@ LocalRule st_gumbel_softmax(double temperature) {
   require_temperature("st-gumbel-softmax", temperature);
   return {.name = "st-gumbel-softmax",
           .draw =
-              [=](const Distribution& q, const Scope& scope, const std::shared_ptr<Tensor>&) {
+              [=](const Distribution& q, const Scope& scope) {
                 const Var perturbed = q.perturbed(q.noise(scope.rng));
                 return straight_through(q, "st-gumbel-softmax", q.harden(perturbed.value()),
                                         q.soften(perturbed, temperature));
@@ -59,7 +59,7 @@ LocalRule gumbel_rao(double temperature, int64_t draws) {
   require_samples("gumbel-rao", draws);
   return {.name = "gumbel-rao",
           .draw =
-              [=](const Distribution& q, const Scope& scope, const std::shared_ptr<Tensor>&) {
+              [=](const Distribution& q, const Scope& scope) {
                 const Tensor z = q.sample(scope.rng);
                 Var total;
                 for (int64_t draw = 0; draw < draws; ++draw) {

@@ -17,25 +17,24 @@ namespace stflow {
 namespace {
 
 /// f [S,...,B] + attach of (f_s - mean of the others) score(z_s).
-Var leave_one_out_estimate(const Distribution& q, const Scope& scope, const Cost& cost) {
-  const Tensor z = q.sample(scope.rng);
-  const Var f = cost(z, scope);
-  const auto paths = static_cast<real>(scope.paths);
+Var leave_one_out_estimate(const Expectation& e) {
+  const Tensor z = e.q.sample(e.scope.rng);
+  const Var f = e.cost(z, e.scope);
+  const auto paths = static_cast<real>(e.scope.paths);
   const Tensor advantage = (f.value() - mean(f.value(), {0}, true)) * (paths / (paths - 1));
-  return f + attach(q.param(), per_row(advantage) * q.score(z));
+  return f + attach(e.q.param(), per_row(advantage) * e.q.score(z));
 }
 
 }  // namespace
 
 Rule leave_one_out(int64_t samples) {
   require_samples("leave-one-out", samples, 2);
-  const auto apply = [samples](const Distribution& q, const Scope& scope, const Cost& cost,
-                               const Var&) {
-    const Shape& shape = q.param().shape();
-    const bool on_paths = scope.paths > 1 && shape.rank() > 2 && shape[0] == scope.paths;
-    if (on_paths) return leave_one_out_estimate(q, scope, cost);
-    const Scope several{scope.rng, scope.pass, scope.temperature, samples};
-    const Var each = leave_one_out_estimate(*repeated(q, samples), several, cost);
+  const auto apply = [samples](const Expectation& e) {
+    const Shape& shape = e.q.param().shape();
+    const bool on_paths = e.scope.paths > 1 && shape.rank() > 2 && shape[0] == e.scope.paths;
+    if (on_paths) return leave_one_out_estimate(e);
+    const Scope several{e.scope.rng, e.scope.pass, e.scope.temperature, samples};
+    const Var each = leave_one_out_estimate({*repeated(e.q, samples), several, e.cost, e.context});
     return sum(each, {0}) / static_cast<double>(samples);  // mean() wants at least one number
   };
   return {"leave-one-out", apply};

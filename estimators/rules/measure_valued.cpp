@@ -15,12 +15,12 @@
 namespace stflow {
 
 Rule measure_valued() {
-  const auto apply = [](const Distribution& q, const Scope& scope, const Cost& cost, const Var&) {
-    const Tensor z = q.sample(scope.rng);
-    const Var f = cost(z, scope);
+  const auto apply = [](const Expectation& e) {
+    const Tensor z = e.q.sample(e.scope.rng);
+    const Var f = e.cost(z, e.scope);
 
     // [D,...,B,D]: in copy i, unit i has its other value.
-    const Distribution::Difference exchange = q.measure_valued(z, scope.rng);
+    const Distribution::Difference exchange = e.q.measure_valued(z, e.scope.rng);
     const int64_t units = z.dim(-1);
     Shape copies{units, units};
     for (int axis = 1; axis < z.rank(); ++axis) copies = copies.inserted(1, 1);
@@ -28,12 +28,12 @@ Rule measure_valued() {
     Tensor f_other;
     {
       const NoGradGuard no_grad;
-      Scope compared = scope;
+      Scope compared = e.scope;
       compared.difference = true;
-      f_other = cost(z + unit * (exchange.other - z), compared).value();
+      f_other = e.cost(z + unit * (exchange.other - z), compared).value();
     }
     const Tensor effect = (f_other - f.value()).reshape({units, -1});  // one row a unit
-    return f + attach(q.param(), exchange.weight * transpose(effect).reshape(z.shape()));
+    return f + attach(e.q.param(), exchange.weight * transpose(effect).reshape(z.shape()));
   };
   return {.name = "measure-valued", .apply = apply, .takes = {.traits = {Trait::measure_valued}}};
 }

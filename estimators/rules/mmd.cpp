@@ -249,14 +249,14 @@ Takes takes(const MmdOptions& options) {
 
 LocalRule mmd(const MmdOptions& options) {
   check(options);
-  const auto draw = [options](const Distribution& q, const Scope& scope,
-                              const std::shared_ptr<Tensor>& row_weight) {
+  const auto draw = [options](const Distribution& q, const Scope& scope) {
     const Tensor z = q.sample(scope.rng);
     const double h = options.bandwidth ? *options.bandwidth : median_distance(z);
     const double push_scale = options.kernel == Kernel::rbf ? h * h : 1;
     const auto scale = static_cast<real>(options.st_scale ? push_scale / (2 * options.epsilon) : 1);
     const auto epsilon = static_cast<real>(options.epsilon);
     const std::shared_ptr<Distribution> here = q.with_param(q.param().detach());
+    const std::shared_ptr<Tensor> row_weight = scope.row_weight;
     const auto backward = [=](const Var& out, const Var& up) -> Vars {
       // The map below is not linear: it wants the gradient of one example's cost, whatever the
       // weight of that example in the loss.

@@ -16,21 +16,21 @@
 namespace stflow {
 
 Rule muprop() {
-  const auto apply = [](const Distribution& q, const Scope& scope, const Cost& cost, const Var&) {
-    const Tensor z = q.sample(scope.rng);
-    const Var f = cost(z, scope);
+  const auto apply = [](const Expectation& e) {
+    const Tensor z = e.q.sample(e.scope.rng);
+    const Var f = e.cost(z, e.scope);
 
-    const Var param = Var::parameter(q.param().value());  // gradients stop at this layer
-    const Var mu = q.with_param(param)->mean();
+    const Var param = Var::parameter(e.q.param().value());  // gradients stop at this layer
+    const Var mu = e.q.with_param(param)->mean();
     const Var at_mean = Var::parameter(mu.value());
-    const Var f_mean = cost(at_mean, Scope{scope.rng, Pass::mean});
+    const Var f_mean = e.cost(at_mean, Scope{e.scope.rng, Pass::mean});
     require_path("muprop", f_mean, at_mean);
     const Var slope = grad({f_mean}, {at_mean})[0];
     const Var tangent = f_mean.detach() + sum(slope * (z - mu.detach()), {-1});
     const Var through_mean = grad({mu}, {param}, /*create_graph=*/false, {slope})[0];
 
-    const Var ghat = per_row(f.detach() - tangent) * q.score(z) + through_mean;
-    return f + attach(q.param(), ghat.value());
+    const Var ghat = per_row(f.detach() - tangent) * e.q.score(z) + through_mean;
+    return f + attach(e.q.param(), ghat.value());
   };
   return {"muprop", apply};
 }

@@ -31,16 +31,16 @@
 
 namespace stflow {
 
-Var relaxed_control_variate_estimate(const Distribution& q, const Scope& scope, const Cost& cost,
-                                     const ControlVariate& c, const Vars& parameters) {
+Var relaxed_control_variate_estimate(const Expectation& e, const ControlVariate& c,
+                                     const Vars& parameters) {
   const bool tune = !parameters.empty();
-  const Var a = Var::parameter(q.param().value());  // gradients stop at this layer's parameter
-  const std::shared_ptr<Distribution> here = q.with_param(a);
-  const Var z = here->perturbed(here->noise(scope.rng));
+  const Var a = Var::parameter(e.q.param().value());  // gradients stop at this layer's parameter
+  const std::shared_ptr<Distribution> here = e.q.with_param(a);
+  const Var z = here->perturbed(here->noise(e.scope.rng));
   const Tensor b = here->harden(z.value());
-  const Var z_given_b = here->perturbed_given(b, here->noise(scope.rng));
+  const Var z_given_b = here->perturbed_given(b, here->noise(e.scope.rng));
 
-  const Var f = cost(b, scope);
+  const Var f = e.cost(b, e.scope);
   // Both relaxed points are rows of one call, and their gradients are needed as a difference only.
   const Var both = c(*here, stack({z, z_given_b}));
   CHECK_ARG(both.shape() == f.shape().inserted(0, 2),
@@ -53,7 +53,7 @@ Var relaxed_control_variate_estimate(const Distribution& q, const Scope& scope, 
   const Var residual = f.detach() - (tune ? c_given_b : c_given_b.detach());
   const Var ghat = per_row(residual) * here->score(b) + dc;
   train_for_low_variance(ghat, parameters);
-  return f + attach(q.param(), ghat.value());
+  return f + attach(e.q.param(), ghat.value());
 }
 
 RelaxedCost::RelaxedCost(const RebarOptions& options, const std::string& name) : rule(name) {
@@ -76,12 +76,11 @@ std::vector<std::pair<std::string, double>> RelaxedCost::report() const {
   return {{"eta", eta.item()}, {"temperature", std::exp(log_temperature.item())}};
 }
 
-Var RelaxedCost::operator()(const Distribution& q, const Scope& scope, const Cost& cost,
-                            const Var& z) const {
+Var RelaxedCost::operator()(const Expectation& e, const Distribution& here, const Var& z) const {
   const Var temperature = exp(log_temperature);
-  const Scope relaxed{scope.rng, Pass::relaxed, temperature.item()};
-  const Var soft = q.soften(z, temperature);
-  const Var f = cost(soft, relaxed);
+  const Scope relaxed{e.scope.rng, Pass::relaxed, temperature.item()};
+  const Var soft = here.soften(z, temperature);
+  const Var f = e.cost(soft, relaxed);
   require_path(rule, f, soft);
   return eta * f;
 }
@@ -89,15 +88,15 @@ Var RelaxedCost::operator()(const Distribution& q, const Scope& scope, const Cos
 Rule rebar(const RebarOptions& options) {
   const RelaxedCost relaxed_cost(options, "rebar");
   const Var calls(Tensor::scalar(0));  // since the last one that trains
-  const auto apply = [=](const Distribution& q, const Scope& scope, const Cost& cost, const Var&) {
+  const auto apply = [=](const Expectation& e) {
     const ControlVariate c = [&](const Distribution& here, const Var& z) {
-      return relaxed_cost(here, scope, cost, z);
+      return relaxed_cost(e, here, z);
     };
     const bool train = options.tune && calls.item() == 0;
     Var next = calls;
     fill_(next.mutable_value(), static_cast<real>(std::fmod(calls.item() + 1, options.tune_every)));
     return relaxed_control_variate_estimate(
-        q, scope, cost, c, train ? Vars{relaxed_cost.eta, relaxed_cost.log_temperature} : Vars());
+        e, c, train ? Vars{relaxed_cost.eta, relaxed_cost.log_temperature} : Vars());
   };
   Rule rule{.name = "rebar",
             .apply = apply,

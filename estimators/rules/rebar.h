@@ -12,13 +12,14 @@ using ControlVariate = std::function<Var(const Distribution& here, const Var& z)
 
 /// (f(b) - c(z~)) score(b) + d c(z) - d c(z~), attached to f(b): unbiased for any c. Trains
 /// `parameters`.
-Var relaxed_control_variate_estimate(const Distribution& q, const Scope& scope, const Cost& cost,
-                                     const ControlVariate& c, const Vars& parameters);
+Var relaxed_control_variate_estimate(const Expectation& e, const ControlVariate& c,
+                                     const Vars& parameters);
 
 /// eta f(soften(z, T)), with eta and log T trained or not.
 struct RelaxedCost {
   RelaxedCost(const RebarOptions& options, const std::string& name);
-  Var operator()(const Distribution& q, const Scope& scope, const Cost& cost, const Var& z) const;
+  /// At the perturbed parameter z of `here`.
+  Var operator()(const Expectation& e, const Distribution& here, const Var& z) const;
 
   std::string rule;
   /// {eta, temperature}, for Rule::report.

@@ -14,32 +14,29 @@ namespace stflow {
 namespace {
 
 /// f + attach((f - beta) score), with beta [...,B] or a scalar; trains `parameters`, if any.
-Var score_estimate(const Distribution& q, const Scope& scope, const Cost& cost, const Var& beta,
-                   const Vars& parameters = {}) {
-  const Tensor z = q.sample(scope.rng);
-  const Var f = cost(z, scope);
+Var score_estimate(const Expectation& e, const Var& beta, const Vars& parameters = {}) {
+  const Tensor z = e.q.sample(e.scope.rng);
+  const Var f = e.cost(z, e.scope);
   CHECK_ARG(broadcasts_to(beta.shape(), f.shape()), "rule 'reinforce-net': a context for examples ",
             beta.shape(), " does not fit a cost of shape ", f.shape());
-  const Var ghat = per_row(f.detach() - beta) * q.score(z);
+  const Var ghat = per_row(f.detach() - beta) * e.q.score(z);
   train_for_low_variance(ghat, parameters);
-  return f + attach(q.param(), ghat.value());
+  return f + attach(e.q.param(), ghat.value());
 }
 
 }  // namespace
 
 Rule reinforce() {
-  return {"reinforce", [](const Distribution& q, const Scope& scope, const Cost& cost, const Var&) {
-            return score_estimate(q, scope, cost, 0.0);
-          }};
+  return {"reinforce", [](const Expectation& e) { return score_estimate(e, 0.0); }};
 }
 
 Rule reinforce_mean(double decay) {
   CHECK_ARG(decay >= 0 && decay < 1, "rule 'reinforce-mean': decay must lie in [0, 1), got ",
             decay);
   Var baseline(Tensor::scalar(0));
-  const auto apply = [=](const Distribution& q, const Scope& scope, const Cost& cost, const Var&) {
+  const auto apply = [=](const Expectation& e) {
     const Var used(baseline.value().clone());
-    const Var estimate = score_estimate(q, scope, cost, used);
+    const Var estimate = score_estimate(e, used);
     if (estimate.value().numel() == 0) return estimate;
     Var kept = baseline;
     const double now = mean(estimate.value()).item();
@@ -52,13 +49,11 @@ Rule reinforce_mean(double decay) {
 Rule reinforce_net(const std::shared_ptr<nn::Module>& network) {
   CHECK_ARG(network != nullptr, "rule 'reinforce-net' needs a network");
   const Vars parameters = network->parameters();
-  const auto apply = [=](const Distribution& q, const Scope& scope, const Cost& cost,
-                         const Var& context) {
-    CHECK_ARG(context.defined(),
+  const auto apply = [=](const Expectation& e) {
+    CHECK_ARG(e.context.defined(),
               "rule 'reinforce-net' needs a context: what its baseline looks at");
-    return score_estimate(q, scope, cost,
-                          per_example(*network, replace_inf(context.detach(), 0), "reinforce-net"),
-                          parameters);
+    return score_estimate(
+        e, per_example(*network, replace_inf(e.context.detach(), 0), "reinforce-net"), parameters);
   };
   return {.name = "reinforce-net", .apply = apply, .parameters = network_parameters(*network)};
 }

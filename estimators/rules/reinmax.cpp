@@ -25,7 +25,7 @@ namespace stflow {
 namespace {
 
 LocalRule second_order(const std::string& name, double temperature, const Takes& takes) {
-  const auto draw = [=](const Distribution& q, const Scope& scope, const std::shared_ptr<Tensor>&) {
+  const auto draw = [=](const Distribution& q, const Scope& scope) {
     const std::shared_ptr<Distribution> here = q.with_param(q.param().detach());
     const auto backward = [=](const Var& z, const Var& up) {
       return Vars{here->second_order(z.detach(), up, temperature)};

@@ -19,17 +19,16 @@
 namespace stflow {
 namespace {
 
-Var inverse_estimate(const Distribution& q, const Scope& scope, const Cost& cost,
-                     nn::Module& network, const Vars& parameters) {
-  const Tensor z = q.sample(scope.rng);
-  const Var f = cost(z, scope);
-  const Distribution::Inverse given = q.inverse_given(z, scope.rng.uniform(z.shape()));
+Var inverse_estimate(const Expectation& e, nn::Module& network, const Vars& parameters) {
+  const Tensor z = e.q.sample(e.scope.rng);
+  const Var f = e.cost(z, e.scope);
+  const Distribution::Inverse given = e.q.inverse_given(z, e.scope.rng.uniform(z.shape()));
   const Var u = Var::parameter(given.u);
   const Var r = per_example(network, u, "relax");
   const Var dr = grad({r}, {u}, /*create_graph=*/true)[0];
-  const Var ghat = per_row(f.detach() - r) * q.score(z) - dr * given.slope;
+  const Var ghat = per_row(f.detach() - r) * e.q.score(z) - dr * given.slope;
   train_for_low_variance(ghat, parameters);
-  return f + attach(q.param(), ghat.value());
+  return f + attach(e.q.param(), ghat.value());
 }
 
 }  // namespace
@@ -47,14 +46,12 @@ Rule relax(const std::shared_ptr<nn::Module>& network, const RebarOptions& optio
   parameters.insert(parameters.end(), relaxed_cost.parameters.begin(),
                     relaxed_cost.parameters.end());
 
-  const auto apply = [=](const Distribution& q, const Scope& scope, const Cost& cost, const Var&) {
-    if (q.has(Trait::inverse)) {
-      return inverse_estimate(q, scope, cost, *network, of_network);
-    }
+  const auto apply = [=](const Expectation& e) {
+    if (e.q.has(Trait::inverse)) return inverse_estimate(e, *network, of_network);
     const ControlVariate c = [&](const Distribution& here, const Var& z) {
-      return relaxed_cost(here, scope, cost, z) + per_example(*network, replace_inf(z, 0), "relax");
+      return relaxed_cost(e, here, z) + per_example(*network, replace_inf(z, 0), "relax");
     };
-    return relaxed_control_variate_estimate(q, scope, cost, c, trained);
+    return relaxed_control_variate_estimate(e, c, trained);
   };
   return {.name = "relax",
           .apply = apply,

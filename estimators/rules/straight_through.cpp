@@ -20,23 +20,22 @@
 namespace stflow {
 
 LocalRule st(const StOptions& options) {
-  return {
-      "st", [options](const Distribution& q, const Scope& scope, const std::shared_ptr<Tensor>&) {
-        const bool on_param = options.on_param;
-        const auto backward = [on_param](const Var& z, const Var& up) -> Vars {
-          if (!on_param) return {up};
-          // A parameter that is not a number has no gradient that is one.
-          const auto each = [](real g, real a) { return std::isnan(a) ? a : g; };
-          return {Var(map(each, up.value(), z.input(0).value()))};
-        };
-        return sample_node(q, "st", q.sample(scope.rng), on_param ? q.param() : q.mean(), backward);
-      }};
+  return {"st", [options](const Distribution& q, const Scope& scope) {
+            const bool on_param = options.on_param;
+            const auto backward = [on_param](const Var& z, const Var& up) -> Vars {
+              if (!on_param) return {up};
+              // A parameter that is not a number has no gradient that is one.
+              const auto each = [](real g, real a) { return std::isnan(a) ? a : g; };
+              return {Var(map(each, up.value(), z.input(0).value()))};
+            };
+            return sample_node(q, "st", q.sample(scope.rng), on_param ? q.param() : q.mean(),
+                               backward);
+          }};
 }
 
 LocalRule none() {
-  return {"none", [](const Distribution& q, const Scope& scope, const std::shared_ptr<Tensor>&) {
-            return Var(q.sample(scope.rng));
-          }};
+  return {"none",
+          [](const Distribution& q, const Scope& scope) { return Var(q.sample(scope.rng)); }};
 }
 
 }  // namespace stflow

@@ -64,17 +64,17 @@ class Qubit : public Distribution {
 
 /// A rule for one bit: d/da E f = p' (f(1) - f(0)), the other value seen in a second call.
 Rule both_values() {
-  const auto apply = [](const Distribution& q, const Scope& scope, const Cost& cost, const Var&) {
-    const Tensor z = q.sample(scope.rng), other = 1 - z;
-    const Var f = cost(z, scope);
+  const auto apply = [](const Expectation& e) {
+    const Tensor z = e.q.sample(e.scope.rng), other = 1 - z;
+    const Var f = e.cost(z, e.scope);
     const NoGradGuard no_grad;
-    Scope compared = scope;
+    Scope compared = e.scope;
     compared.difference = true;  // inner layers relax here where they did in f
     // score(z) P(z) = p' (2z - 1), so score(z) (f(z) - f(other)) P(other) has the right mean.
-    const Tensor weight = q.score(z) * exp(q.log_prob(other).value()).reshape(z.shape());
-    const Tensor effect = (f.value() - cost(other, compared).value()).reshape(z.shape());
+    const Tensor weight = e.q.score(z) * exp(e.q.log_prob(other).value()).reshape(z.shape());
+    const Tensor effect = (f.value() - e.cost(other, compared).value()).reshape(z.shape());
     const GradMode recorded(true);
-    return f + attach(q.param(), weight * effect);
+    return f + attach(e.q.param(), weight * effect);
   };
   return {.name = "both-values", .apply = apply, .takes = {.supports = {Support::bits}}};
 }
