@@ -4,6 +4,7 @@
 
 #include "stflow/autodiff/gradcheck.h"
 #include "tests/estimator_problems.h"
+#include "tests/threads.h"
 
 using namespace stflow;
 using namespace stflow::testing;
@@ -260,6 +261,19 @@ TEST_CASE("counts: logits at which nothing is left to chance") {
     check_equal(grad({expect(Binomial(7, leaf), rule, Scope{rng}, cost)}, {leaf})[0].value(),
                 Tensor::zeros({1, 2}));
   }
+}
+
+TEST_CASE("counts: inverse_given has the same bits for any number of threads") {
+  Rng rng(3);
+  const NegativeBinomial q(2.5, rng.uniform({40, 30}));
+  const Tensor z = q.sample(rng), v = rng.uniform(z.shape());
+  const auto found = [&](int threads) {
+    const Threads scope(threads);
+    return q.inverse_given(z, v);
+  };
+  const Distribution::Inverse one = found(1), three = found(3);
+  check_equal(one.u, three.u);
+  check_equal(one.slope, three.slope);
 }
 
 TEST_CASE("counts: parameters that are none are refused") {

@@ -68,22 +68,29 @@ std::vector<double> Distribution::table_slopes(const CountTable& table, double p
 }
 
 Distribution::Inverse Distribution::inverse_given(const Tensor& z, const Tensor& v) const {
+  const Tensor each = param_.value();
   Inverse found{Tensor(z.shape()), Tensor(z.shape())};
-  for (int64_t i = 0; i < z.numel(); ++i) {
-    const double param = param_.value()[i];
-    const CountTable probabilities = table(param);
-    const std::vector<double> slopes = table_slopes(probabilities, param);
-    double u = 0, slope = 0;
-    for (size_t k = 0; k < probabilities.pmf.size(); ++k) {
-      const double from_z = static_cast<double>(probabilities.first) + double(k) - z[i];
-      if (from_z > 0) break;
-      const double share = from_z < 0 ? 1 : double{v[i]};
-      u += share * probabilities.pmf[k];
-      slope += share * slopes[k];
+  real *u_out = found.u.data(), *slope_out = found.slope.data();
+  parallel_for(z.numel(), /*grain=*/256, [&](int64_t begin, int64_t end) {
+    CountTable now;
+    std::vector<double> slopes;
+    for (int64_t i = begin; i < end; ++i) {
+      if (i == begin || each[i] != each[i - 1]) {
+        now = table(each[i]);
+        slopes = table_slopes(now, each[i]);
+      }
+      double u = 0, slope = 0;
+      for (size_t k = 0; k < now.pmf.size(); ++k) {
+        const double from_z = static_cast<double>(now.first) + double(k) - z[i];
+        if (from_z > 0) break;
+        const double share = from_z < 0 ? 1 : double{v[i]};
+        u += share * now.pmf[k];
+        slope += share * slopes[k];
+      }
+      u_out[i] = static_cast<real>(u);
+      slope_out[i] = static_cast<real>(slope);
     }
-    found.u.data()[i] = static_cast<real>(u);
-    found.slope.data()[i] = static_cast<real>(slope);
-  }
+  });
   return found;
 }
 

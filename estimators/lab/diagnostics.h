@@ -57,8 +57,8 @@ inline constexpr double kFalseAlarmRate = 1e-4;
 
 struct Diagnosis {
   Tensor exact, mean;     // the gradient by enumeration, and the mean estimate: [1,D]
-  double relative_bias;   // |mean - exact| / |exact|; an unbiased rule has about ...
-  double bias_error;      // ... this, its standard error: sqrt(trace_variance / draws) / |exact|
+  double relative_bias;   // |mean - exact| / |exact|. An unbiased rule has about bias_error.
+  double bias_error;      // Its standard error: sqrt(trace_variance / draws) / |exact|.
   double p_value;         // that an unbiased rule's worst component is as far off
   double cosine;          // between mean and exact; NaN if one of them is zero
   double trace_variance;  // of one estimate, summed over components
