@@ -121,6 +121,50 @@ TEST_CASE("counts: gradients of log_prob, mean, variance and entropy pass the ch
   });
 }
 
+TEST_CASE("counts: kl is the expected log ratio, with its derivatives to second order") {
+  const auto kl_of = [](const Case& c, const Var& a, const Var& b) {
+    const auto q = c.make(a), p = c.make(b);
+    if (c.name == "binomial") {
+      return kl(dynamic_cast<const Binomial&>(*q), dynamic_cast<const Binomial&>(*p));
+    }
+    return kl(dynamic_cast<const NegativeBinomial&>(*q), dynamic_cast<const NegativeBinomial&>(*p));
+  };
+  for_all([&](const Case& c, double a) {
+    for (const double b : {a + .75, a - 1.25, a + .0625}) {
+      CAPTURE(b);
+      const double h = 1e-3;
+      const auto summed = [&](double i, double j) {  // from the formula, i and j steps away
+        const double x = a + i * h, y = b + j * h;
+        return expected(c, x, [&](double k) { return c.log_pmf(x, k) - c.log_pmf(y, k); });
+      };
+      const Var q = Var::parameter(logit(a)), p = Var::parameter(logit(b));
+      const Var found = kl_of(c, q, p);
+      CHECK(found.item() == doctest::Approx(summed(0, 0)).epsilon(kTolerance));
+      const Vars first = grad({found}, {q, p}, /*create_graph=*/true);
+      const Vars of_q = grad({first[0]}, {q, p}), of_p = grad({first[1]}, {q, p});
+      const auto near = [](const Var& x, double wanted) {
+        CHECK(std::abs(x.item() - wanted) < 2e-5 * (1 + std::abs(wanted)));
+      };
+      near(first[0], (summed(1, 0) - summed(-1, 0)) / (2 * h));
+      near(first[1], (summed(0, 1) - summed(0, -1)) / (2 * h));
+      near(of_q[0], (summed(1, 0) - 2 * summed(0, 0) + summed(-1, 0)) / (h * h));
+      near(of_p[1], (summed(0, 1) - 2 * summed(0, 0) + summed(0, -1)) / (h * h));
+      const double mixed = summed(1, 1) - summed(1, -1) - summed(-1, 1) + summed(-1, -1);
+      near(of_q[1], mixed / (4 * h * h));
+      near(of_p[0], mixed / (4 * h * h));
+    }
+  });
+  // Units are summed, and shapes broadcast.
+  const Var three(Tensor::from({real(-1), 0, 2}, {1, 3})), one(Tensor::full({1}, real(.5)));
+  double total = 0;
+  for (const double a : {-1., 0., 2.}) {
+    total += kl(Geometric(logit(a)), Geometric(logit(.5))).item();
+  }
+  const Var both = kl(Geometric(three), Geometric(one));
+  CHECK(both.shape() == Shape{1});
+  CHECK(both.item() == doctest::Approx(total).epsilon(1e-6));
+}
+
 TEST_CASE("counts: the table and the states hold all of the probability") {
   for_all([](const Case& c, double a) {
     const auto q = c.make(logit(a));
@@ -288,6 +332,10 @@ TEST_CASE("counts: parameters that are none are refused") {
   check_contains(text([] { Binomial(0, logit(0)); }), "[Binomial] needs 1 to", "got 0");
   check_contains(text([] { Geometric(logit(-8)).states(); }), "[geometric] a parameter of -8",
                  "at most 4096");
+  check_contains(text([] { kl(Binomial(3, logit(0)), Binomial(4, logit(0))); }), "[kl]",
+                 "binomial distributions", "not for 3 and 4");
+  check_contains(text([] { kl(NegativeBinomial(2.5, logit(0)), Geometric(logit(0))); }), "[kl]",
+                 "negative_binomial and geometric", "not for 2.5 and 1");
   check_contains(text([] { binomial_expectation(3, logit(0), {}); }), "[binomial_expectation] g");
   check_contains(text([] { binomial_expectation(-1, logit(0), cost_slope); }),
                  "[binomial_expectation] n must not be negative, got -1");

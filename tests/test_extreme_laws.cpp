@@ -117,9 +117,9 @@ TEST_CASE("kl: right with its gradients between laws nearly equal and far apart"
 
   const auto bernoulli = [](const auto& in) { return kl(Bernoulli(in[0]), Bernoulli(in[1])); };
   check_at(bernoulli, {{.25}, {real(.2509765625)}}, 1.1736112119147439e-7,
-           {{real(-2.4036531517343589e-4)}});
+           {{real(-2.4036531517343589e-4)}, {real(2.4035070216031511e-4)}});
   check_at(bernoulli, {{17}, {real(17.0078125)}}, 1.2601249126972001e-12,
-           {{real(-3.2343260750027357e-10)}});
+           {{real(-3.2343260750027357e-10)}, {real(3.2217248269164231e-10)}});
   check_at(bernoulli, {{-80}, {80}}, 80, {{real(-2.8877622205526643e-33)}, {1}});
   check_at(bernoulli, {{3}, {-2}}, 1.8412112935813965, {{real(.22588329865456066)}});
 
@@ -132,6 +132,58 @@ TEST_CASE("kl: right with its gradients between laws nearly equal and far apart"
            {{real(-3.2343260750027357e-10), real(3.2343260750027357e-10)}}, 1e-4);
 }
 
+TEST_CASE("kl of counts: right with its gradients between laws nearly equal and far apart") {
+  struct Row {
+    double size;  // n or r
+    real q, p;
+    double value, in_q, in_p;
+  };
+  const auto check_rows = [](const std::vector<Row>& rows, const auto& kl_of) {
+    for (const Row& row : rows) {
+      CAPTURE(row.q);
+      check_at([&](const Vars& in) { return kl_of(row.size, in[0], in[1]); }, {{row.q}, {row.p}},
+               row.value, {{static_cast<real>(row.in_q)}, {static_cast<real>(row.in_p)}});
+    }
+  };
+  const std::vector<Row> failures{
+      {1, -11.5, -11.25, .034025008093123955, -.28402213092235363, .28402172233265888},
+      {1, 17, real(17.0078125), 1.2601249648655867e-12, -3.2343262094235046e-10,
+       3.2217249602938244e-10},
+      {1, 20, -10, 10.000045355615084, 4.1222978878913935e-8, -.99995460213120399},
+      {1, -11, 100, 5987402.171511431, -5987413.1715281326, 59874.141715197818},
+      {2.5, -6, real(-5.9990234375), 1.189530569439077e-6, -.0024365561616801047,
+       .002436553218508351},
+      {1e6, 2.5, real(2.5009765625), .03616201233457395, -74.082997111437262, 74.049576633663687},
+      {.001, -18, -14, .049598128157105326, -.053598127340806933, .053598105464780257}};
+  check_rows(failures, [](double r, const Var& a, const Var& b) {
+    return kl(NegativeBinomial(r, a), NegativeBinomial(r, b));
+  });
+  const std::vector<Row> successes{
+      {1e6, 17, real(17.0078125), 1.2601249126972001e-6, -3.2343260750027357e-4,
+       3.2217248269164231e-4},
+      {1e6, 17, 18, .01522997877178232, -.041399373760035016, .026169395961182957},
+      {1e6, .25, real(.2509765625), .11736112119147439, -240.36531517343589, 240.35070216031511},
+      {50, 3, -2, 92.060564679069827, 11.294164932728033, -41.668560240015783},
+      {9, -80, 80, 720, -2.5989859984973978e-32, 9}};
+  check_rows(successes, [](double n, const Var& a, const Var& b) {
+    return kl(Binomial(static_cast<int64_t>(n), a), Binomial(static_cast<int64_t>(n), b));
+  });
+}
+
+TEST_CASE(
+    "kl of counts: certain units have none and no gradient, impossible counts infinitely much") {
+  const auto geometric = [](const auto& in) { return kl(Geometric(in[0]), Geometric(in[1])); };
+  const auto binomial = [](const auto& in) { return kl(Binomial(7, in[0]), Binomial(7, in[1])); };
+  check_at(geometric, {{kInf, kMax}, {kInf, kMax}}, 0, {{0, 0}, {0, 0}});
+  check_at(geometric, {{kInf}, {0}}, std::log(2), {{0}, {real(-.5)}});
+  check_at(binomial, {{kInf, -kInf}, {kInf, -kInf}}, 0, {{0, 0}, {0, 0}});
+  check_at(binomial, {{-kInf}, {0}}, 7 * std::log(2), {{0}, {3.5}});
+  check_at(binomial, {{kMax}, {0}}, 7 * std::log(2), {{0}, {-3.5}});
+  const Var fair(Tensor::zeros({1, 1})), certain(Tensor::full({1, 1}, kInf));
+  check_bits(kl(Geometric(fair), Geometric(certain)).value(), {kInf});
+  check_bits(kl(Binomial(7, fair), Binomial(7, certain)).value(), {kInf});
+}
+
 TEST_CASE("kl: never negative, and nothing between equals") {
   Rng rng(4);
   const int64_t n = 2000;
@@ -141,7 +193,8 @@ TEST_CASE("kl: never negative, and nothing between equals") {
     const Tensor b = add(a, mul(rng.normal({n, 6}), Tensor::scalar(change)));
     for (const Tensor& found :
          {kl(Bernoulli(a), Bernoulli(b)).value(), kl(Categorical(a, 3), Categorical(b, 3)).value(),
-          kl(Poisson(exp(a)), Poisson(exp(b))).value()}) {
+          kl(Poisson(exp(a)), Poisson(exp(b))).value(), kl(Binomial(9, a), Binomial(9, b)).value(),
+          kl(NegativeBinomial(.01, a), NegativeBinomial(.01, b)).value()}) {
       CHECK(neg(max(neg(found))).item() >= 0);
       if (change == 0) check_equal(found, Tensor::zeros({n}));
     }

@@ -83,6 +83,25 @@ Var Bernoulli::soften(const Var& perturbed, const Var& temperature) const {
   return stflow::soften(perturbed, temperature);
 }
 
+namespace {
+
+/// p(a) - p(b), p = sigmoid, with all digits also where both are near 1 or near each other.
+Var sigmoid_difference(const Var& a, const Var& b) {
+  const auto each = [](double x, double y) {
+    if (x == y) return 0.0;
+    return x < y ? sigmoid(y) * sigmoid(-x) * std::expm1(x - y)
+                 : -sigmoid(x) * sigmoid(-y) * std::expm1(y - x);
+  };
+  const auto backward = [](const Var& out, const Var& up) {
+    const Var &x = out.input(0), &y = out.input(1);
+    return Vars{up * sigmoid(x) * sigmoid(-x), -up * sigmoid(y) * sigmoid(-y)};
+  };
+  const auto rounded = [=](real x, real y) { return static_cast<real>(each(x, y)); };
+  return make_node("sigmoid_difference", map(rounded, a.value(), b.value()), {a, b}, backward);
+}
+
+}  // namespace
+
 Var kl(const Bernoulli& q, const Bernoulli& p) {
   const Shape shape = broadcast_shapes(q.logits().shape(), p.logits().shape(), "kl");
   const auto each = [](real a, real b) {
@@ -96,7 +115,7 @@ Var kl(const Bernoulli& q, const Bernoulli& p) {
   const auto backward = [](const Var& out, const Var& up) {
     const Var &a = out.input(0), &b = out.input(1);
     const Var change = replace_inf(a, 0) - replace_inf(b, 0);
-    return Vars{up * change * sigmoid(a) * sigmoid(-a), up * (sigmoid(b) - sigmoid(a))};
+    return Vars{up * sigmoid(a) * sigmoid(-a) * change, up * sigmoid_difference(b, a)};
   };
   const Var a = broadcast_to(q.logits(), shape), b = broadcast_to(p.logits(), shape);
   return sum(make_node("kl", map(each, a.value(), b.value()), {a, b}, backward), {-1});

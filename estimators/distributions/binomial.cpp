@@ -63,6 +63,12 @@ Distribution::Difference Binomial::measure_valued(const Tensor& z, Rng& rng) con
   return {add(z, step), mul(step, variance().value())};
 }
 
+Var kl(const Binomial& q, const Binomial& p) {
+  CHECK_ARG(q.n() == p.n(), "[kl] of binomial distributions is known for equal numbers of trials, ",
+            "not for ", q.n(), " and ", p.n());
+  return static_cast<double>(q.n()) * kl(Bernoulli(q.logits()), Bernoulli(p.logits()));
+}
+
 Var binomial_expectation(int64_t n, const Var& logits, const std::function<double(double)>& g) {
   CHECK_ARG(g, "[binomial_expectation] g is an empty function");
   CHECK_ARG(n >= 0, "[binomial_expectation] n must not be negative, got ", n);

@@ -39,6 +39,10 @@ class Binomial : public Counts {
   int64_t n_;
 };
 
+/// KL(q || p) summed over units, nats: [...], never negative: n times that of Bernoulli. Throws
+/// when the numbers of trials differ: then there is no closed form.
+Var kl(const Binomial& q, const Binomial& p);
+
 /// E g(z), elementwise in the logits; differentiable any number of times. n may be 0.
 Var binomial_expectation(int64_t n, const Var& logits, const std::function<double(double)>& g);
 

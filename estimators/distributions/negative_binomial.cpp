@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "stflow/estimators/distributions/bernoulli.h"
 #include "stflow/estimators/distributions/geometric.h"
 #include "stflow/tensor/math.h"
 #include "stflow/tensor/special.h"
@@ -60,6 +61,15 @@ Distribution::Difference NegativeBinomial::measure_valued(const Tensor& z, Rng& 
   const Tensor more = add(Geometric(logits().detach()).sample(rng), Tensor::scalar(1));
   return {add(z, more),
           mul(sigmoid(neg(logits().value())), Tensor::scalar(static_cast<real>(-r_)))};
+}
+
+// That of one trial, times the mean number of trials, r / p.
+Var kl(const NegativeBinomial& q, const NegativeBinomial& p) {
+  CHECK_ARG(q.r() == p.r(), "[kl] of ", q.name(), " and ", p.name(),
+            " distributions is known for equal r, not for ", q.r(), " and ", p.r());
+  const Var &a = q.logits(), &b = p.logits();
+  const Var trial = kl(Bernoulli(per_row(a)), Bernoulli(per_row(b)));  // of each unit
+  return sum(q.r() * (1 + exp(-a)) * trial, {-1});
 }
 
 Var negative_binomial_expectation(double r, const Var& logits,

@@ -39,6 +39,10 @@ class NegativeBinomial : public Counts {
   double r_;
 };
 
+/// KL(q || p) summed over units, nats: [...], never negative; for Geometric, too. Throws when r
+/// differs: then there is no closed form.
+Var kl(const NegativeBinomial& q, const NegativeBinomial& p);
+
 /// E g(z), elementwise in the logits; differentiable any number of times.
 Var negative_binomial_expectation(double r, const Var& logits,
                                   const std::function<double(double)>& g);
