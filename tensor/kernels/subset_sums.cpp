@@ -18,26 +18,44 @@ namespace {
 
 constexpr int64_t kListBlock = 256;  // rows in use at a time: 32 KB, and a place is a byte
 constexpr int64_t kGroupBlock = 16;  // groups whose tables are: 32 KB
-constexpr int64_t kCodesAtOnce = 4;  // groups in a round of the loop
-constexpr int64_t kChoices = 16;     // of four rows
+constexpr int64_t kCodesAtOnce = kRowsAtOnce / 4;  // groups in a round of the loop
+constexpr int64_t kChoices = 16;                   // of four rows
 
 // ---- sums ----
 
+/// Puts the sum of a block where it goes.
+template <typename Vec>
+inline __attribute__((always_inline)) void put(const SumsTo& to, bool first, int64_t item, Vec left,
+                                               Vec right) {
+  constexpr int64_t kTile = 2 * sizeof(Vec) / sizeof(real);
+  Vec* sum = reinterpret_cast<Vec*>(to.sums + item * kTile);
+  if (!first) {
+    left = sum[0] + left;
+    right = sum[1] + right;
+  }
+  if (to.out) {
+    const Vec* base = reinterpret_cast<const Vec*>(to.base);
+    sum = reinterpret_cast<Vec*>(to.out + item * to.stride);
+    left = base[0] + to.scale * left;
+    right = base[1] + to.scale * right;
+  }
+  sum[0] = left;
+  sum[1] = right;
+}
+
 template <typename Width, bool kWeighted>
 inline __attribute__((always_inline)) void add_lists(const Choice& choice, const Lists& lists,
-                                                     int64_t first, const real* packed,
-                                                     real* sums) {
+                                                     int64_t first, const real* rows,
+                                                     int64_t stride, const SumsTo& to) {
   using Vec = typename Width::Vec;
   const int64_t list = first / choice.block * choice.items;
   const int32_t* count = lists.count.get() + list;
   const uint8_t* place = lists.place.get() + list * lists.room;
   const real* weight = kWeighted ? lists.weight.get() + list * lists.room : nullptr;
-  const Vec* rows = reinterpret_cast<const Vec*>(packed);
-  Vec* sum = reinterpret_cast<Vec*>(sums);
-  for (int64_t item = 0; item < choice.items; ++item, sum += 2, place += lists.room) {
+  for (int64_t item = 0; item < choice.items; ++item, place += lists.room) {
     Vec a{}, b{}, c{}, d{};  // two rows at a time, for an addition waits for the one before
     const auto add = [&](Vec & left, Vec & right, int32_t k) __attribute__((always_inline)) {
-      const Vec* from = rows + 2 * int64_t{place[k]};
+      const Vec* from = reinterpret_cast<const Vec*>(rows + place[k] * stride);
       left += kWeighted ? weight[k] * from[0] : from[0];
       right += kWeighted ? weight[k] * from[1] : from[1];
     };
@@ -48,22 +66,23 @@ inline __attribute__((always_inline)) void add_lists(const Choice& choice, const
     }
     if (k < count[item]) add(a, b, k);
     if constexpr (kWeighted) weight += lists.room;
-    sum[0] = first == 0 ? a + c : sum[0] + (a + c);
-    sum[1] = first == 0 ? b + d : sum[1] + (b + d);
+    put(to, first == 0, item, a + c, b + d);
   }
 }
 
 /// The sums of all sixteen subsets of four rows: bit r of the index takes row r.
 template <typename Width>
-inline __attribute__((always_inline)) void fill_table(const typename Width::Vec* rows,
+inline __attribute__((always_inline)) void fill_table(const real* rows, int64_t stride,
                                                       typename Width::Vec* table) {
+  using Vec = typename Width::Vec;
   for (int half = 0; half < 2; ++half) {
-    typename Width::Vec sums[kChoices];
-    sums[0] = typename Width::Vec{};
+    Vec sums[kChoices];
+    sums[0] = Vec{};
 #pragma GCC unroll 16
     for (unsigned choice = 1; choice < kChoices; ++choice) {
       const int last = std::bit_width(choice) - 1;
-      sums[choice] = sums[choice - (1u << last)] + rows[2 * last + half];
+      sums[choice] =
+          sums[choice - (1u << last)] + reinterpret_cast<const Vec*>(rows + last * stride)[half];
     }
 #pragma GCC unroll 16
     for (int choice = 0; choice < kChoices; ++choice) table[2 * choice + half] = sums[choice];
@@ -72,17 +91,17 @@ inline __attribute__((always_inline)) void fill_table(const typename Width::Vec*
 
 template <typename Width>
 inline __attribute__((always_inline)) void add_codes(const Choice& choice, const Codes& codes,
-                                                     int64_t first, const real* packed,
-                                                     real* tables, real* sums) {
+                                                     int64_t first, const real* rows,
+                                                     int64_t stride, real* tables,
+                                                     const SumsTo& to) {
   using Vec = typename Width::Vec;
   constexpr int64_t kEntry = 2 * sizeof(Vec);
-  const int64_t groups = std::min(kGroupBlock, codes.groups - first / 4), stride = codes.groups;
-  const Vec* rows = reinterpret_cast<const Vec*>(packed);
+  const int64_t groups = std::min(kGroupBlock, codes.groups - first / 4);
   Vec* table = reinterpret_cast<Vec*>(tables);
-  for (int64_t g = 0; g < groups; ++g) fill_table<Width>(rows + 8 * g, table + 2 * kChoices * g);
+  for (int64_t g = 0; g < groups; ++g)
+    fill_table<Width>(rows + 4 * g * stride, stride, table + 2 * kChoices * g);
   const uint8_t* code = codes.code.get() + first / 4;
-  Vec* sum = reinterpret_cast<Vec*>(sums);
-  for (int64_t item = 0; item < choice.items; ++item, sum += 2, code += stride) {
+  for (int64_t item = 0; item < choice.items; ++item, code += codes.groups) {
     Vec a{}, b{}, c{}, d{};
     const char* entries = reinterpret_cast<const char*>(table);
     for (int64_t g = 0; g < groups;
@@ -96,32 +115,31 @@ inline __attribute__((always_inline)) void add_codes(const Choice& choice, const
         (i % 2 ? d : b) += entry[1];
       }
     }
-    sum[0] = first == 0 ? a + c : sum[0] + (a + c);
-    sum[1] = first == 0 ? b + d : sum[1] + (b + d);
+    put(to, first == 0, item, a + c, b + d);
   }
 }
 
 template <typename Width>
 inline __attribute__((always_inline)) void add_chosen(const Choice& choice, int64_t first,
-                                                      const real* packed, real* tables,
-                                                      real* sums) {
+                                                      const real* rows, int64_t stride,
+                                                      real* tables, const SumsTo& to) {
   if (const auto* codes = std::get_if<Codes>(&choice.taken)) {
-    add_codes<Width>(choice, *codes, first, packed, tables, sums);
+    add_codes<Width>(choice, *codes, first, rows, stride, tables, to);
   } else if (const auto& lists = std::get<Lists>(choice.taken); !lists.weight) {
-    add_lists<Width, false>(choice, lists, first, packed, sums);
+    add_lists<Width, false>(choice, lists, first, rows, stride, to);
   } else {
-    add_lists<Width, true>(choice, lists, first, packed, sums);
+    add_lists<Width, true>(choice, lists, first, rows, stride, to);
   }
 }
 
-STFLOW_AVX512 void add_chosen_avx512(const Choice& choice, int64_t first, const real* packed,
-                                     real* tables, real* sums) {
-  add_chosen<Wide>(choice, first, packed, tables, sums);
+STFLOW_AVX512 void add_chosen_avx512(const Choice& choice, int64_t first, const real* rows,
+                                     int64_t stride, real* tables, const SumsTo& to) {
+  add_chosen<Wide>(choice, first, rows, stride, tables, to);
 }
 
-STFLOW_CLONES void add_chosen_avx2(const Choice& choice, int64_t first, const real* packed,
-                                   real* tables, real* sums) {
-  add_chosen<Narrow>(choice, first, packed, tables, sums);
+STFLOW_CLONES void add_chosen_avx2(const Choice& choice, int64_t first, const real* rows,
+                                   int64_t stride, real* tables, const SumsTo& to) {
+  add_chosen<Narrow>(choice, first, rows, stride, tables, to);
 }
 
 // ---- choices ----
@@ -284,10 +302,12 @@ Choice choice_of_columns(const real* x, int64_t rows, int64_t items, real common
 
 int64_t sum_tile() { return has_avx512() ? 32 : 16; }
 
-void add_chosen_rows(const Choice& choice, int64_t first, const real* packed, real* sums) {
+void add_chosen_rows(const Choice& choice, int64_t first, const real* rows, int64_t stride,
+                     const SumsTo& to) {
   Tensor tables;
   if (choice.coded()) tables = Tensor({kGroupBlock, kChoices, sum_tile()});
-  (has_avx512() ? add_chosen_avx512 : add_chosen_avx2)(choice, first, packed, tables.data(), sums);
+  (has_avx512() ? add_chosen_avx512 : add_chosen_avx2)(choice, first, rows, stride, tables.data(),
+                                                       to);
 }
 
 }  // namespace stflow

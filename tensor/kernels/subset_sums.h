@@ -1,7 +1,7 @@
 // subset_sums.h - sums of subsets of rows: what X W is when each number of X is 0 or 1. Each item,
 // a row of X, takes a subset of the rows of W.
 //
-// A block of rows lies in a scratch buffer that fits the L1 cache, sum_tile() numbers of each row.
+// A block of rows fits the L1 cache, sum_tile() numbers of each row.
 // If an item takes few rows, they are looked up and added one by one. If it takes about half of
 // them, four are added at a time ("method of the four Russians", Arlazarov, Dinic, Kronrod and
 // Faradzev 1970): four rows have sixteen subset sums, which are tabulated once for all items.
@@ -52,9 +52,22 @@ Choice choice_of_columns(const real* x, int64_t rows, int64_t items, real common
 /// Numbers of a row that are added up at a time: 32 with AVX-512, else 16.
 int64_t sum_tile();
 
-/// sums [items,sum_tile()] = the sums of the rows from `first` on, a multiple of choice.block, that
-/// each item takes; added to what is there unless `first` is 0. `packed` [block,sum_tile()] holds
-/// the rows of the block; where it has fewer, zeros follow.
-void add_chosen_rows(const Choice& choice, int64_t first, const real* packed, real* sums);
+/// Where sums go: those of the blocks so far to `sums` [items,sum_tile()] and, from the last block
+/// unless `out` is null, base + scale * sum to `out` [items,sum_tile()], whose rows are `stride`
+/// numbers apart.
+struct SumsTo {
+  real* sums;
+  real* out = nullptr;
+  int64_t stride = 0;
+  const real* base = nullptr;
+  real scale = 1;
+};
+
+/// Adds up the rows from `first` on, a multiple of choice.block, that each item takes. `rows` holds
+/// those of the block, `stride` numbers apart; of coded ones, zeros follow up to a multiple of
+/// kRowsAtOnce.
+void add_chosen_rows(const Choice& choice, int64_t first, const real* rows, int64_t stride,
+                     const SumsTo& to);
+inline constexpr int64_t kRowsAtOnce = 16;
 
 }  // namespace stflow

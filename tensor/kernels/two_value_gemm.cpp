@@ -115,11 +115,11 @@ std::optional<Kind> kind_of(const real* x, int64_t rows, int64_t columns, int64_
 
 // ---- tiles ----
 
-/// base [width] += the rows of packed, `stride` numbers apart.
-STFLOW_CLONES void add_rows(const real* packed, int64_t rows, int64_t stride, int64_t width,
+/// base [width] += the rows, `stride` numbers apart.
+STFLOW_CLONES void add_rows(const real* from, int64_t rows, int64_t stride, int64_t width,
                             real* __restrict base) {
-  for (int64_t r = 0; r < rows; ++r, packed += stride) {
-    for (int64_t o = 0; o < width; ++o) base[o] += packed[o];
+  for (int64_t r = 0; r < rows; ++r, from += stride) {
+    for (int64_t o = 0; o < width; ++o) base[o] += from[o];
   }
 }
 
@@ -132,29 +132,57 @@ STFLOW_CLONES void finish_rows(const real* sums, int64_t rows, int64_t tile, con
   }
 }
 
-/// The tile of outputs [first, first + width) of all items: the sum of the rows each has chosen.
-struct TileSums {
-  Tensor sums;                           // [items,sum_tile()]
-  alignas(64) real base[kMaxTile] = {};  // common times the sum of all rows
+/// The rows of a block where they lie in the matrix, or a copy with zeros around: at the right edge
+/// and where more coded rows are read than there are. Rows a multiple of two cache lines apart are
+/// copied too, for they would throw each other out of the cache.
+class Block {
+ public:
+  explicit Block(const Choice& choice) : choice_(choice) {}
+
+  /// Rows [begin, begin + count) of the matrix, whose rows have `outputs` numbers.
+  void take(const real* matrix, int64_t outputs, int64_t width, int64_t begin, int64_t count) {
+    const bool all_there = !choice_.coded() || count % kRowsAtOnce == 0;
+    rows = matrix + begin * outputs;
+    stride = outputs;
+    if (width == sum_tile() && all_there && outputs % 32 != 0) return;
+    if (!copy_.defined()) copy_ = Tensor({choice_.block, sum_tile()});
+    if (width < sum_tile() || !all_there) fill_(copy_, 0);
+    for (int64_t r = 0; r < count; ++r)
+      std::copy_n(rows + r * outputs, width, copy_.data() + r * sum_tile());
+    rows = copy_.data();
+    stride = sum_tile();
+  }
+
+  const real* rows = nullptr;
+  int64_t stride = 0;
+
+ private:
+  const Choice& choice_;
+  Tensor copy_;
 };
 
-/// The rows are those of matrix [choice.rows,outputs], and `matrix` is where the tile begins.
-TileSums sum_tile_of(const Choice& choice, real common, const real* matrix, int64_t outputs,
-                     int64_t width) {
-  const int64_t tile = sum_tile(), block = choice.block;
-  TileSums result{.sums = Tensor({choice.items, tile})};
-  Tensor packed({block, tile});
-  if (width < tile) fill_(packed, 0);  // what lies beside the tile is added up as well
-  for (int64_t begin = 0; begin < choice.rows; begin += block) {
-    const int64_t count = std::min(block, choice.rows - begin);
-    for (int64_t r = 0; r < count; ++r)
-      std::copy_n(matrix + (begin + r) * outputs, width, packed.data() + r * tile);
-    if (choice.coded()) std::fill_n(packed.data() + count * tile, (block - count) * tile, real(0));
-    if (common != 0) add_rows(packed.data(), count, tile, width, result.base);
-    add_chosen_rows(choice, begin, packed.data(), result.sums.data());
+/// The tile of `width` outputs that begins at `matrix` [choice.rows,outputs], `bias` and `out`
+/// [choice.items,outputs]: bias + common * the sum of all rows + difference * the sum of the rows
+/// that an item has chosen.
+void sum_a_tile(const Choice& choice, const Kind& kind, const real* matrix, int64_t outputs,
+                int64_t width, const real* bias, real* out) {
+  const int64_t tile = sum_tile();
+  Tensor sums({choice.items, tile});
+  alignas(64) real base[kMaxTile] = {};
+  Block block(choice);
+  for (int64_t begin = 0; begin < choice.rows; begin += choice.block) {
+    const int64_t count = std::min(choice.block, choice.rows - begin);
+    const bool last = begin + count == choice.rows;
+    block.take(matrix, outputs, width, begin, count);
+    if (kind.common != 0) add_rows(block.rows, count, block.stride, width, base);
+    for (int64_t o = 0; o < width && last; ++o)
+      base[o] = kind.common * base[o] + (bias ? bias[o] : 0);
+    SumsTo to{.sums = sums.data()};
+    if (last && width == tile) to = {sums.data(), out, outputs, base, kind.difference};
+    add_chosen_rows(choice, begin, block.rows, block.stride, to);
   }
-  for (real& number : result.base) number *= common;
-  return result;
+  if (width < tile)
+    finish_rows(sums.data(), choice.items, tile, base, kind.difference, width, out, outputs);
 }
 
 /// body(first, width) for each tile of outputs.
@@ -176,10 +204,7 @@ bool sparse_linear(const real* x, const real* w, const real* bias, real* y, int6
   const Choice choice =
       choice_of_rows(x, batch, inputs, kind->common, !kind->two_values, kind->coded);
   for_each_tile(outputs, [&](int64_t first, int64_t width) {
-    TileSums tile = sum_tile_of(choice, kind->common, w + first, outputs, width);
-    for (int64_t o = 0; o < width && bias; ++o) tile.base[o] += bias[first + o];
-    finish_rows(tile.sums.data(), batch, sum_tile(), tile.base, kind->difference, width, y + first,
-                outputs);
+    sum_a_tile(choice, *kind, w + first, outputs, width, bias ? bias + first : nullptr, y + first);
   });
   return true;
 }
@@ -191,9 +216,7 @@ bool sparse_weight_gradient(const real* up, const real* x, real* dw, int64_t bat
   const Choice choice =
       choice_of_columns(x, batch, inputs, kind->common, !kind->two_values, kind->coded);
   for_each_tile(outputs, [&](int64_t first, int64_t width) {
-    const TileSums tile = sum_tile_of(choice, kind->common, up + first, outputs, width);
-    finish_rows(tile.sums.data(), inputs, sum_tile(), tile.base, kind->difference, width,
-                dw + first, outputs);
+    sum_a_tile(choice, *kind, up + first, outputs, width, nullptr, dw + first);
   });
   return true;
 }
