@@ -28,6 +28,13 @@ using MakeLaw = std::function<std::unique_ptr<Distribution>(const Var& param)>;
 inline std::unique_ptr<Distribution> make_bernoulli(const Var& logits) {
   return std::make_unique<Bernoulli>(logits);
 }
+inline std::unique_ptr<Distribution> make_poisson(const Var& rate) {
+  return std::make_unique<Poisson>(rate);
+}
+/// Units of three categories.
+inline std::unique_ptr<Distribution> make_triples(const Var& logits) {
+  return std::make_unique<Categorical>(logits, 3);
+}
 
 /// Options with which every rule can be made for a layer of D units; where a rule has a network,
 /// its context is the layer's own parameter.

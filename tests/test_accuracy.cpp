@@ -19,7 +19,6 @@ using namespace stflow::testing;
 
 namespace {
 
-constexpr bool kFloat = std::is_same_v<real, float>;
 using Wide = std::conditional_t<kFloat, double, long double>;  // has the digits to judge `real`
 
 using Unary = Tensor (*)(const Tensor&);

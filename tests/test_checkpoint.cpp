@@ -14,12 +14,11 @@
 using namespace stflow;
 using stflow::testing::check_contains;
 using stflow::testing::check_equal;
+using stflow::testing::kFloat;
 using stflow::testing::message_of;
 using stflow::testing::TempDir;
 
 namespace {
-
-constexpr bool kFloat = sizeof(real) == 4;
 
 void put(const std::string& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary) << bytes;

@@ -12,7 +12,6 @@ using namespace stflow::testing;
 
 namespace {
 
-constexpr bool kDouble = std::is_same_v<real, double>;
 const Cost kBernoulli4 = ignoring_scope(bernoulli4_cost);
 
 }  // namespace

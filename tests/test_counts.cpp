@@ -11,7 +11,6 @@ using namespace stflow::testing;
 
 namespace {
 
-constexpr bool kDouble = std::is_same_v<real, double>;
 constexpr double kTolerance = kDouble ? 1e-9 : 2e-5;
 
 struct Case {

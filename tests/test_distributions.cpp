@@ -13,7 +13,6 @@ using namespace stflow::testing;
 
 namespace {
 
-constexpr bool kDouble = std::is_same_v<real, double>;
 constexpr double kTolerance = kDouble ? 1e-11 : 1e-5;
 
 // One row of each law, small enough to enumerate.
@@ -24,16 +23,12 @@ struct Example {
 };
 
 std::vector<Example> examples() {
-  const MakeLaw categorical = [](const Var& logits) {
-    return std::make_unique<Categorical>(logits, 3);
-  };
-  const MakeLaw poisson = [](const Var& rate) { return std::make_unique<Poisson>(rate); };
   return {
       {"bernoulli", make_bernoulli, Tensor::from({real(.4), -2, 3}, {1, 3}),
        Tensor::from({-1, real(.3), 1}, {1, 3})},
-      {"categorical", categorical, Tensor::from({real(.5), -1, 2, 0, real(.3), real(-.7)}, {1, 6}),
+      {"categorical", make_triples, Tensor::from({real(.5), -1, 2, 0, real(.3), real(-.7)}, {1, 6}),
        Tensor::from({1, 1, -1, real(.2), real(.1), 0}, {1, 6})},
-      {"poisson", poisson, Tensor::from({real(.5), real(3.2)}, {1, 2}),
+      {"poisson", make_poisson, Tensor::from({real(.5), real(3.2)}, {1, 2}),
        Tensor::from({1, 2}, {1, 2})}};
 }
 

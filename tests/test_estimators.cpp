@@ -10,8 +10,6 @@ using namespace stflow::testing;
 
 namespace {
 
-constexpr bool kDouble = std::is_same_v<real, double>;
-
 const Cost kBernoulli4 = ignoring_scope(bernoulli4_cost);
 
 // A cost of one unit, defined between 0 and 1 too: f(1) - f(0) is about 1.6.

@@ -17,7 +17,6 @@ using namespace stflow::testing;
 
 namespace {
 
-constexpr bool kFloat = std::is_same_v<real, float>;
 constexpr double kTolerance = kFloat ? 1e-6 : 1e-9;
 
 using Values = std::vector<real>;

@@ -32,11 +32,6 @@ bool is_unbiased(const std::string& rule) {
   return false;
 }
 
-const MakeLaw kOneOfThree = [](const Var& logits) {
-  return std::make_unique<Categorical>(logits, 3);
-};
-const MakeLaw kPoisson = [](const Var& rate) { return std::make_unique<Poisson>(rate); };
-
 }  // namespace
 
 TEST_CASE("rules: a masked category gets no gradient, the others that of the law without it") {
@@ -45,12 +40,12 @@ TEST_CASE("rules: a masked category gets no gradient, the others that of the law
   // As if the masked category were one of e^-40.
   const Tensor low = where(Tensor::from({1, 0, 1, 1, 1, 1}, {1, 6}), logits, Tensor::scalar(-40));
   Rng rng(7);
-  const Tensor expected = estimates(exact(), low, cost, rng, kOneOfThree);
+  const Tensor expected = estimates(exact(), low, cost, rng, make_triples);
   for (const std::string& name : rule_names("categorical")) {
     CAPTURE(name);
     const int64_t rows = name == "exact" ? 1 : 4000;
     const Rule rule = make_rule(name, options_for(6));
-    const Tensor each = estimates(rule, copies(logits, rows), cost, rng, kOneOfThree);
+    const Tensor each = estimates(rule, copies(logits, rows), cost, rng, make_triples);
     CHECK(all_finite(each));
     check_equal(slice(each, 1, 1, 2), Tensor::zeros({rows, 1}));
     for (const Var& parameter : rule.trained()) CHECK(all_finite(parameter.grad()));
@@ -98,12 +93,12 @@ TEST_CASE("rules: finite and unbiased at logits far apart") {
     CAPTURE(far);
     const Tensor logits = Tensor::from({0, -far, real(.5), real(.2), far, far}, {1, 6});
     Rng rng(9);
-    const Tensor expected = estimates(exact(), logits, cost, rng, kOneOfThree);
+    const Tensor expected = estimates(exact(), logits, cost, rng, make_triples);
     for (const std::string& name : rule_names("categorical")) {
       if (name == "exact") continue;
       CAPTURE(name);
       const Rule rule = make_rule(name, options_for(6));
-      const Tensor each = estimates(rule, copies(logits, 2000), cost, rng, kOneOfThree);
+      const Tensor each = estimates(rule, copies(logits, 2000), cost, rng, make_triples);
       CHECK(all_finite(each));
       if (is_unbiased(name)) check_unbiased(each, expected);
     }
@@ -118,8 +113,9 @@ TEST_CASE("exact: right on poisson rates from 1e-30 to 3500") {
     const Tensor param = Tensor::full({1, 1}, rate);
     const Cost linear = ignoring_scope([](const Var& z) { return sum(z, {-1}); });
     const Cost quadratic = ignoring_scope([](const Var& z) { return sum(square(z), {-1}); });
-    check_close(estimates(exact(), param, linear, rng, kPoisson), Tensor::ones({1, 1}), 2e-6, 0);
-    check_close(estimates(exact(), param, quadratic, rng, kPoisson),
+    check_close(estimates(exact(), param, linear, rng, make_poisson), Tensor::ones({1, 1}), 2e-6,
+                0);
+    check_close(estimates(exact(), param, quadratic, rng, make_poisson),
                 Tensor::full({1, 1}, 2 * rate + 1), 5e-6, 0);
     const Var value = expect(Poisson(Var::parameter(param)), exact(), Scope{rng}, linear);
     CHECK(value.item() == doctest::Approx(rate).epsilon(2e-6));
@@ -134,12 +130,12 @@ TEST_CASE("rules: finite and unbiased at poisson rates from 1e-4 to 3000") {
     };
     const Cost cost = ignoring_scope(slope);
     Rng rng(2);
-    const Tensor expected = estimates(exact(), Tensor::full({1, 1}, rate), cost, rng, kPoisson);
+    const Tensor expected = estimates(exact(), Tensor::full({1, 1}, rate), cost, rng, make_poisson);
     for (const std::string& name : rule_names("poisson")) {
       if (name == "exact" || (rate > 200 && name == "rebar")) continue;
       CAPTURE(name);
       const Rule rule = make_rule(name, options_for(1));
-      const Tensor each = estimates(rule, Tensor::full({2000, 1}, rate), cost, rng, kPoisson);
+      const Tensor each = estimates(rule, Tensor::full({2000, 1}, rate), cost, rng, make_poisson);
       CHECK(all_finite(each));
       // A count below 1e-3 is too rare a sight for a mean.
       if (is_unbiased(name) && rate > 1) check_unbiased(each, expected);
@@ -151,7 +147,7 @@ TEST_CASE("rules: finite and unbiased at poisson rates from 1e-4 to 3000") {
   for (const real rate : {real(1e-30), real(1000), real(3500)}) {
     CAPTURE(rate);
     const Tensor each = estimates(make_rule("rebar", options_for(1)), Tensor::full({50, 1}, rate),
-                                  linear, rng, kPoisson);
+                                  linear, rng, make_poisson);
     CHECK(all_finite(each));
   }
 }

@@ -14,7 +14,6 @@ using namespace stflow::testing;
 
 namespace {
 
-constexpr bool kFloat = std::is_same_v<real, float>;
 using Inputs = const Vars&;
 
 const Tensor kX = Tensor::from({0.5, -1.25, 2, 0.75, 1.5, -0.5}, {2, 3});

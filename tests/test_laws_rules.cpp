@@ -11,12 +11,6 @@ using namespace stflow::testing;
 namespace {
 
 Tensor categorical_logits() { return problem("categorical").param; }
-std::unique_ptr<Distribution> make_categorical(const Var& logits) {
-  return std::make_unique<Categorical>(logits, 3);
-}
-std::unique_ptr<Distribution> make_poisson(const Var& rate) {
-  return std::make_unique<Poisson>(rate);
-}
 constexpr double kPoissonExact = 0.0318351;
 
 Moments on_poisson(const Rule& rule, uint64_t seed, int64_t rows) {
@@ -30,15 +24,15 @@ Moments on_poisson(const Rule& rule, uint64_t seed, int64_t rows) {
 TEST_CASE("categorical: every unbiased rule agrees with enumeration") {
   Rng rng(1);
   const Cost cost = ignoring_scope(categorical_cost);
-  const Tensor expected = estimates(exact(), categorical_logits(), cost, rng, make_categorical);
+  const Tensor expected = estimates(exact(), categorical_logits(), cost, rng, make_triples);
   uint64_t seed = 200;
   for (const RuleInfo& info : rule_registry()) {
-    const bool taken = info.refusal(*make_categorical(categorical_logits())).empty();
+    const bool taken = info.refusal(*make_triples(categorical_logits())).empty();
     if (!info.unbiased || !taken || info.name == "exact") continue;
     CAPTURE(info.name);
     Rng draws(++seed);
     const Tensor each = estimates(info.make(options_for(6)), copies(categorical_logits(), 40'000),
-                                  cost, draws, make_categorical);
+                                  cost, draws, make_triples);
     check_unbiased(moments(each), expected,
                    5);  // 6 components x 7 rules: one seed set in 50,000 fails
   }
@@ -50,8 +44,7 @@ TEST_CASE("categorical: reinmax is exact for a quadratic cost, straight-through 
            square(select(z, -1, 1) - 2 * select(z, -1, 5));
   });
   Rng rng(1);
-  const Tensor expected =
-      estimates(exact(), categorical_logits(), quadratic, rng, make_categorical);
+  const Tensor expected = estimates(exact(), categorical_logits(), quadratic, rng, make_triples);
   // All nine states, weighted by their probabilities.
   const Categorical q(Var(categorical_logits()), 3);
   const Tensor states = q.states();
@@ -62,7 +55,7 @@ TEST_CASE("categorical: reinmax is exact for a quadratic cost, straight-through 
         where(states, Tensor::full({9, 6}, real(1 - 1e-6)), Tensor::full({9, 6}, real(1e-6)));
     Rng replay = Rng::replay({noise});
     const Tensor each = estimates(from_local(rule), copies(categorical_logits(), 9), quadratic,
-                                  replay, make_categorical);
+                                  replay, make_triples);
     return sum(mul(each, weight), {0}, true);
   };
   check_close(expectation(reinmax()), expected, 1e-4, 1e-5);
@@ -72,11 +65,11 @@ TEST_CASE("categorical: reinmax is exact for a quadratic cost, straight-through 
 TEST_CASE("categorical: the Gumbel rules approach the exact gradient as the temperature falls") {
   Rng rng(1);
   const Cost cost = ignoring_scope(categorical_cost);
-  const Tensor expected = estimates(exact(), categorical_logits(), cost, rng, make_categorical);
+  const Tensor expected = estimates(exact(), categorical_logits(), cost, rng, make_triples);
   const auto bias = [&](const LocalRule& rule, uint64_t seed) {
     Rng draws(seed);
     const Moments m = moments(estimates(from_local(rule), copies(categorical_logits(), 200'000),
-                                        cost, draws, make_categorical));
+                                        cost, draws, make_triples));
     return std::sqrt(sum(square(sub(m.mean, expected))).item() / sum(square(expected)).item());
   };
   CHECK(bias(gumbel_softmax(0.2), 61) < bias(gumbel_softmax(1), 62));

@@ -9,8 +9,6 @@ using namespace stflow::testing;
 
 namespace {
 
-constexpr bool kDouble = std::is_same_v<real, double>;
-
 struct Setting {
   std::string name;
   MmdOptions options;

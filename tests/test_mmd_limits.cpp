@@ -11,8 +11,6 @@ using namespace stflow::testing;
 
 namespace {
 
-constexpr bool kDouble = std::is_same_v<real, double>;
-
 // The estimate divided by straight-through's, at the same samples, for upstream gradients that are
 // the same in all rows but differ between components.
 Tensor ratio_to_st(const MmdCase& c, const MmdOptions& options, double upstream, int64_t rows) {
@@ -164,7 +162,7 @@ TEST_CASE("mmd: mean projection and MMD can both go uphill on counts") {
     const Tensor each =
         estimates(from_local(rule), Tensor::full(all.states.shape(), real(rate)),
                   ignoring_scope([](const Var& z) { return sum(square(z - 5) / 50, {-1}); }), rng,
-                  [](const Var& lambda) { return std::make_unique<Poisson>(lambda); });
+                  make_poisson);
     return double{sum(mul(each, all.weight)).item()};
   };
   CHECK(expected_direction(st()) == doctest::Approx(-.010).epsilon(.01));

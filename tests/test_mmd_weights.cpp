@@ -9,7 +9,7 @@ using namespace stflow::testing;
 
 namespace {
 
-constexpr double kTolerance = std::is_same_v<real, double> ? 1e-12 : 2e-5;
+constexpr double kTolerance = kDouble ? 1e-12 : 2e-5;
 
 const Cost kCost = ignoring_scope([](const Var& b) { return 3 * bernoulli4_cost(b); });
 const Cost kOpposite = ignoring_scope([](const Var& b) { return -3 * bernoulli4_cost(b); });

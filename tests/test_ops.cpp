@@ -22,8 +22,6 @@ using namespace stflow::testing;
 
 namespace {
 
-constexpr bool kDouble = std::is_same_v<real, double>;
-
 struct ErrorRow {
   std::string name;
   std::function<void()> call;

@@ -13,8 +13,6 @@ using namespace stflow::testing;
 
 namespace {
 
-constexpr bool kDouble = std::is_same_v<real, double>;
-
 struct OnLine {
   std::string name;
   ProjectionOptions options;

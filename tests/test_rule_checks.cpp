@@ -25,8 +25,7 @@ const std::vector<Law>& laws() {
       {"bernoulli", make_bernoulli, Tensor::full({3, 2}, real(.3))},
       {"categorical", [](const Var& a) { return std::make_unique<Categorical>(a, 2); },
        Tensor::full({3, 2}, real(.3))},
-      {"poisson", [](const Var& a) { return std::make_unique<Poisson>(a); },
-       Tensor::full({3, 2}, real(1.3))}};
+      {"poisson", make_poisson, Tensor::full({3, 2}, real(1.3))}};
   return all;
 }
 

@@ -9,16 +9,7 @@ using namespace stflow::testing;
 
 namespace {
 
-constexpr bool kDouble = std::is_same_v<real, double>;
-
 constexpr double kCriticRate = 3.2, kCriticExact = .0318351;
-
-std::unique_ptr<Distribution> make_poisson(const Var& rate) {
-  return std::make_unique<Poisson>(rate);
-}
-std::unique_ptr<Distribution> make_triples(const Var& logits) {
-  return std::make_unique<Categorical>(logits, 3);
-}
 
 Tensor categorical_logits() { return problem("categorical").param; }
 

@@ -13,8 +13,6 @@ using namespace stflow::testing;
 
 namespace {
 
-constexpr bool kDouble = std::is_same_v<real, double>;
-
 // Pearson's statistic must stay below its 1 - 1e-5 quantile (Wilson & Hilferty's approximation).
 // Cells with fewer than 20 expected draws join the next one.
 void check_fits(const std::vector<double>& probability, const std::vector<int64_t>& count) {

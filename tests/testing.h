@@ -10,12 +10,15 @@
 #include <filesystem>
 #include <string>
 #include <system_error>
+#include <type_traits>
 
 #include "stflow/tensor/check.h"
 #include "stflow/tensor/math.h"
 #include "stflow/tensor/tensor.h"
 
 namespace stflow::testing {
+
+constexpr bool kDouble = std::is_same_v<real, double>, kFloat = !kDouble;
 
 /// Fails the test, naming the worst place, unless |a - b| <= atol + rtol |b| everywhere.
 inline void check_close(const Tensor& a, const Tensor& b, double rtol, double atol) {
