@@ -46,14 +46,6 @@ void check(bool ok, const std::string& path, const char* what) {
   if (!ok) fail(path, what, errno);
 }
 
-void write_all(const Descriptor& file, std::string_view bytes, const std::string& path) {
-  while (!bytes.empty()) {
-    const ssize_t written = write(file.number(), bytes.data(), bytes.size());
-    check(written >= 0 || errno == EINTR, path, "cannot write");
-    if (written > 0) bytes.remove_prefix(static_cast<size_t>(written));
-  }
-}
-
 /// A name that nobody can foresee, short enough for every folder.
 std::string temporary_name() {
   uint64_t random = 0;
@@ -88,6 +80,15 @@ std::string folder_of(const std::string& path) {
 }
 
 }  // namespace
+
+int write_all(int descriptor, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = write(descriptor, bytes.data(), bytes.size());
+    if (written < 0 && errno != EINTR) return errno;
+    if (written > 0) bytes.remove_prefix(static_cast<size_t>(written));
+  }
+  return 0;
+}
 
 std::string read_file(const std::string& path, size_t limit) {
   std::error_code error;
@@ -127,7 +128,9 @@ void write_file(const std::string& path, const std::vector<std::string_view>& pa
   try {
     // What umask took away; without it the file is readable by fewer, which is no reason to fail.
     if (replaces && fchmod(file.number(), mode) != 0) errno = 0;
-    for (std::string_view part : parts) write_all(file, part, path);
+    for (std::string_view part : parts) {
+      if (const int error = write_all(file.number(), part)) fail(path, "cannot write", error);
+    }
     check(fsync(file.number()) == 0, path, "cannot sync");
     check(rename(temporary.c_str(), target.c_str()) == 0, path, "cannot replace");
   } catch (...) {

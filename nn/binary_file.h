@@ -17,6 +17,8 @@ namespace stflow::nn {
 /// What to do with a symbolic link where a file is to be written: write what it leads to, or throw.
 enum class Links { follow, refuse };
 
+/// Writes all bytes to an open file. Returns errno, 0 if that went well.
+int write_all(int descriptor, std::string_view bytes);
 /// All bytes of a file. Throws std::runtime_error with the path and the system's reason, or when
 /// there are more than `limit`.
 std::string read_file(const std::string& path, size_t limit = ~size_t{0});

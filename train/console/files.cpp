@@ -63,22 +63,12 @@ int open_own(const std::string& path, int flags) {
   return file;
 }
 
-/// Why not all of the text was written; 0 if it was.
-int write_all(int file, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t count = write(file, text.data(), text.size());
-    if (count < 0 && errno != EINTR) return errno;
-    if (count > 0) text.remove_prefix(static_cast<size_t>(count));
-  }
-  return 0;
-}
-
 /// A nameless file in memory that holds the text.
 File in_memory(std::string_view text) {
   const int number = memfd_create("stflow", MFD_CLOEXEC);
   if (number < 0) fail("make", "a file in memory", errno);
   const File file = owned(number);
-  if (const int reason = write_all(number, text)) fail("write", "a file in memory", reason);
+  if (const int reason = nn::write_all(number, text)) fail("write", "a file in memory", reason);
   lseek(number, 0, SEEK_SET);
   return file;
 }
@@ -128,7 +118,7 @@ void write_file(const std::string& path, const std::string& text) {
 
 void append_line(const std::string& path, const std::string& line) {
   const int file = open_own(path, O_APPEND | O_WRONLY);
-  int reason = write_all(file, line + '\n');
+  int reason = nn::write_all(file, line + '\n');
   if (close(file) != 0 && reason == 0) reason = errno;
   if (reason != 0) fail("write", path, reason);
 }
