@@ -8,6 +8,7 @@
 
 #include "stflow/autodiff/grad.h"
 #include "stflow/nn/optim.h"
+#include "stflow/tensor/statistics.h"
 
 namespace stflow {
 namespace {
@@ -168,9 +169,7 @@ Diagnosis diagnose(const Problem& problem, const std::vector<Rule>& rules, int64
   found.bias_error = std::sqrt(found.trace_variance / n) / norm;
   found.p_value = std::min(1.0, static_cast<double>(units) * std::erfc(worst / std::sqrt(2)));
   found.cosine = dot(found.mean, found.exact) / (norm * std::sqrt(dot(found.mean, found.mean)));
-  const auto middle = seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2);
-  std::nth_element(seconds.begin(), middle, seconds.end());
-  found.microseconds = 1e6 * *middle;
+  found.microseconds = 1e6 * quantile(seconds, 0.5);
   return found;
 }
 

@@ -7,6 +7,8 @@
 #include <limits>
 #include <set>
 
+#include "stflow/tensor/statistics.h"
+
 namespace stflow {
 namespace {
 
@@ -160,10 +162,7 @@ std::optional<Plot::Range> settled_range(const std::vector<Plot::Curve>& curves)
 
 Interval interval_of(const std::vector<double>& values) {
   const auto n = static_cast<double>(values.size());
-  double mean = 0, squares = 0;
-  for (const double value : values) mean += value / n;
-  for (const double value : values) squares += (value - mean) * (value - mean);
-  if (values.size() < 2) return {mean, kNaN};
+  if (values.size() < 2) return {mean_of(values), kNaN};
   // 97.5 % quantiles of Student's t for 1, 2, ... degrees of freedom; from 10 on the expansion from
   // the normal one (Abramowitz & Stegun 26.7.5), good to .003.
   constexpr double kQuantiles[] = {12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262};
@@ -172,14 +171,14 @@ Interval interval_of(const std::vector<double>& values) {
                                 : z + (std::pow(z, 3) + z) / (4 * freedom) +
                                       (5 * std::pow(z, 5) + 16 * std::pow(z, 3) + 3 * z) /
                                           (96 * freedom * freedom);
-  return {mean, t * std::sqrt(squares / freedom / n)};
+  return {mean_of(values), t * deviation_of(values) / std::sqrt(n)};
 }
 
 std::vector<Record> compare(const Campaign& campaign, const std::vector<Cell>& cells) {
   std::vector<Record> rows;
   const std::vector<Group> groups = groups_of(campaign, cells);
   const size_t epochs = compared_epochs(campaign, groups);
-  const auto mean_of = [&](const Group& group, const std::string& name) {
+  const auto interval_in = [&](const Group& group, const std::string& name) {
     std::vector<double> values;
     for (const Cell& cell : group.cells) {
       const std::string source = campaign.path("cells/" + cell.name() + "/summary.json: ");
@@ -190,7 +189,7 @@ std::vector<Record> compare(const Campaign& campaign, const std::vector<Cell>& c
   for (const Group& group : groups) {
     const auto st = std::ranges::find_if(
         groups, [&](const Group& g) { return g.arch == group.arch && g.rule == "st"; });
-    const double step_ms = mean_of(group, "step_ms_median").mean;
+    const double step_ms = interval_in(group, "step_ms_median").mean;
     std::vector<double> results;
     bool trained_longer = false;  // the bound is that of a later epoch
     for (const Cell& cell : group.cells) {
@@ -199,17 +198,17 @@ std::vector<Record> compare(const Campaign& campaign, const std::vector<Cell>& c
       trained_longer = trained_longer || log.size() > epochs;
     }
     const Interval result = interval_of(results);
-    rows.push_back(
-        {{"arch", group.arch},
-         {"rule", group.rule},
-         {"seeds", static_cast<int64_t>(group.cells.size())},
-         {"epochs", static_cast<int64_t>(epochs)},
-         {"test_neg_elbo", result.mean},
-         {"half_width", result.half_width},
-         {"test_nll", trained_longer ? kNaN : mean_of(group, "test_nll").mean},
-         {"step_ms", step_ms},
-         {"step_ratio", st == groups.end() ? kNaN : step_ms / mean_of(*st, "step_ms_median").mean},
-         {"seconds_per_epoch", mean_of(group, "seconds_per_epoch").mean}});
+    rows.push_back({{"arch", group.arch},
+                    {"rule", group.rule},
+                    {"seeds", static_cast<int64_t>(group.cells.size())},
+                    {"epochs", static_cast<int64_t>(epochs)},
+                    {"test_neg_elbo", result.mean},
+                    {"half_width", result.half_width},
+                    {"test_nll", trained_longer ? kNaN : interval_in(group, "test_nll").mean},
+                    {"step_ms", step_ms},
+                    {"step_ratio",
+                     st == groups.end() ? kNaN : step_ms / interval_in(*st, "step_ms_median").mean},
+                    {"seconds_per_epoch", interval_in(group, "seconds_per_epoch").mean}});
   }
   return rows;
 }

@@ -5,25 +5,13 @@
 #include <cmath>
 #include <limits>
 #include <mutex>
-#include <numeric>
 
 #include "stflow/estimators/distributions/poisson.h"
 #include "stflow/tensor/parallel.h"
+#include "stflow/tensor/statistics.h"
 
 namespace stflow {
 namespace {
-
-double mean_of(const std::vector<double>& x) {
-  return std::accumulate(x.begin(), x.end(), 0.0) / static_cast<double>(x.size());
-}
-
-/// Of a sample, with n - 1; NaN for one number.
-double deviation_of(const std::vector<double>& x) {
-  const double centre = mean_of(x);
-  double squares = 0;
-  for (const double each : x) squares += (each - centre) * (each - centre);
-  return std::sqrt(squares / (static_cast<double>(x.size()) - 1));
-}
 
 double median_of(std::vector<double> x) {
   std::ranges::sort(x);

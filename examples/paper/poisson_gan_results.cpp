@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "stflow/tensor/statistics.h"
 #include "stflow/train/console/pictures.h"
 
 namespace stflow {
@@ -44,15 +45,13 @@ std::string cell(const Value& value) {
 Plot::Curve curve_of(const PoissonGanCase& trained) {
   Plot::Curve curve{trained.name, {}};
   const PoissonGanOptions& o = trained.options;
-  const auto seeds = static_cast<double>(trained.runs.size());
   for (int64_t epoch = 0; epoch <= o.epochs; ++epoch) {
     const auto step = static_cast<size_t>(epoch * o.epoch_steps);
-    double mean = 0, squares = 0;
-    for (const auto& path : trained.runs) mean += path.at(step) / seeds;
-    for (const auto& path : trained.runs) squares += (path[step] - mean) * (path[step] - mean);
+    std::vector<double> rates;
+    for (const auto& path : trained.runs) rates.push_back(path.at(step));
+    const double mean = mean_of(rates), deviation = deviation_of(rates);
     curve.y.push_back(mean);
-    if (seeds < 2) continue;
-    const double deviation = std::sqrt(squares / (seeds - 1));
+    if (std::isnan(deviation)) continue;
     curve.lower.push_back(mean - deviation);
     curve.upper.push_back(mean + deviation);
   }

@@ -2,6 +2,7 @@
 
 #include "stflow/tensor/blas.h"
 #include "stflow/tensor/rng.h"
+#include "stflow/tensor/statistics.h"
 #include "stflow/train/console/measure.h"
 #include "tests/bench/contest.h"
 

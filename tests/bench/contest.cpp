@@ -18,6 +18,7 @@
 
 #include "stflow/tensor/blas.h"
 #include "stflow/tensor/check.h"
+#include "stflow/tensor/statistics.h"
 #include "stflow/train/console/program.h"
 
 namespace stflow::bench {
@@ -175,13 +176,5 @@ std::vector<Timing> measure(const std::vector<Candidate>& candidates, const Roun
 }
 
 bool kernels_are_pinned() { return std::getenv(kKernelChoice[0]) != nullptr; }
-
-double quantile(std::vector<double> values, double fraction) {
-  if (values.empty()) return std::nan("");
-  const auto at = values.begin() + static_cast<std::ptrdiff_t>(
-                                       fraction * static_cast<double>(values.size() - 1) + 0.5);
-  std::nth_element(values.begin(), at, values.end());
-  return *at;
-}
 
 }  // namespace stflow::bench

@@ -49,7 +49,4 @@ std::vector<Timing> measure(const std::vector<Candidate>& candidates, const Roun
 /// Is OpenBLAS told by the environment which kernels to use?
 bool kernels_are_pinned();
 
-/// The value below which a fraction of the values lie.
-double quantile(std::vector<double> values, double fraction);
-
 }  // namespace stflow::bench

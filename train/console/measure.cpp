@@ -10,6 +10,7 @@
 #include <chrono>
 
 #include "stflow/tensor/blas.h"
+#include "stflow/tensor/statistics.h"
 
 namespace stflow {
 
@@ -40,10 +41,7 @@ void StepTimer::continue_from(const Sums& sums) {
 
 double StepTimer::median_ms() const {
   if (laps_ms_.empty() || std::ssize(laps_ms_) < laps_before_) return median_before_ms_;
-  std::vector<double> laps = laps_ms_;
-  const auto middle = laps.begin() + static_cast<std::ptrdiff_t>(laps.size() / 2);
-  std::nth_element(laps.begin(), middle, laps.end());
-  return *middle;
+  return quantile(laps_ms_, 0.5);
 }
 
 double peak_rss_mb() {
