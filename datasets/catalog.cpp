@@ -9,7 +9,7 @@
 
 #include "stflow/datasets/digits.h"
 #include "stflow/datasets/idx.h"
-#include "stflow/tensor/check.h"
+#include "stflow/tensor/text.h"
 
 namespace stflow {
 namespace {
@@ -148,10 +148,10 @@ Dataset load_dataset(const std::string& name, const std::string& data_dir, Split
                                real_entry->name);
     }
     if (name == entry.name) {
-      std::string folders;
-      for (const fs::path& folder : dataset_folders(name, data_dir)) {
-        folders += (folders.empty() ? "" : ", ") + folder.string() + obstacle(folder);
-      }
+      const auto described = [](const fs::path& folder) {
+        return folder.string() + obstacle(folder);
+      };
+      const std::string folders = joined(dataset_folders(name, data_dir), ", ", described);
       throw std::runtime_error("dataset '" + name + "' not found\nlooked in: " + folders +
                                " (for " + file_stem(split) +
                                "-images-idx3-ubyte, or with .gz)\nhint: " + entry.hint);

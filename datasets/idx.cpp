@@ -65,12 +65,6 @@ uint32_t big_endian(const uint8_t* p) {
   return uint32_t{p[0]} << 24 | uint32_t{p[1]} << 16 | uint32_t{p[2]} << 8 | uint32_t{p[3]};
 }
 
-std::string extents(const std::vector<int64_t>& dims) {
-  std::string text;
-  for (int64_t dim : dims) text += (text.empty() ? "" : "x") + std::to_string(dim);
-  return text;
-}
-
 /// Says what the first four bytes are, and what probably happened.
 std::string describe_magic(const uint8_t* bytes) {
   char hex[16];
@@ -105,9 +99,9 @@ IdxFile read_idx(const std::filesystem::path& path, IdxKind kind) {
   int64_t expected = 1;
   for (size_t i = 0; i < rank; ++i) file.dims.push_back(big_endian(header.data() + 4 + 4 * i));
   for (int64_t dim : file.dims) {
-    if (dim == 0) bad_file(path, "holds no data: header says " + extents(file.dims));
+    if (dim == 0) bad_file(path, "holds no data: header says " + joined(file.dims, "x"));
     if (dim > kMostBytes / expected)
-      bad_file(path, "not believable: header says " + extents(file.dims));
+      bad_file(path, "not believable: header says " + joined(file.dims, "x"));
     expected *= dim;
   }
 
@@ -115,7 +109,7 @@ IdxFile read_idx(const std::filesystem::path& path, IdxKind kind) {
   const auto size = static_cast<int64_t>(std::filesystem::file_size(path, unknown));
   if (!unknown && stream.is_gzip() && expected > kMostReserved &&
       expected / kMostExpansion > size) {
-    bad_file(path, "not believable: header says ", extents(file.dims), " = ", expected,
+    bad_file(path, "not believable: header says ", joined(file.dims, "x"), " = ", expected,
              " bytes, in a gzip file of ", size);
   }
   const int64_t most = unknown ? 0 : kDeflate * size;
@@ -129,13 +123,13 @@ IdxFile read_idx(const std::filesystem::path& path, IdxKind kind) {
     hash.update(file.bytes.data() + have, got);
     file.bytes.resize(have + got);
     if (got == 0) {
-      bad_file(path, "truncated: header says ", extents(file.dims), " = ", expected,
+      bad_file(path, "truncated: header says ", joined(file.dims, "x"), " = ", expected,
                " bytes, file has ", have);
     }
   }
   uint8_t extra;
   if (stream.read(&extra, 1) > 0) {
-    bad_file(path, "too long: header says ", extents(file.dims), " = ", expected,
+    bad_file(path, "too long: header says ", joined(file.dims, "x"), " = ", expected,
              " bytes, more follow");
   }
   if (stream.ended_early()) bad_file(path, "truncated: the gzip checksum at the end is missing");

@@ -50,12 +50,11 @@ std::string kind_of(const fs::path& path, fs::file_type type) {
 /// "3 entries passed over: 2 .gif, 1 folder", or "".
 std::string in_words(const PassedOver& passed_over) {
   int64_t count = 0;
-  std::string kinds;
-  for (const auto& [kind, times] : passed_over) {
-    count += times;
-    kinds += concat_message(kinds.empty() ? "" : ", ", times, " ", kind);
-  }
+  for (const auto& [kind, times] : passed_over) count += times;
   if (count == 0) return "";
+  const std::string kinds = joined(passed_over, ", ", [](const auto& kind) {
+    return concat_message(kind.second, " ", kind.first);
+  });
   return concat_message(count, count == 1 ? " entry" : " entries", " passed over: ", kinds);
 }
 

@@ -8,6 +8,7 @@
 #include "stflow/estimators/distributions/geometric.h"
 #include "stflow/estimators/distributions/poisson.h"
 #include "stflow/estimators/rules/control_variate.h"
+#include "stflow/tensor/text.h"
 
 namespace stflow {
 
@@ -83,21 +84,12 @@ std::vector<std::string> rule_names(const Distribution& q) {
 }
 
 std::vector<std::string> rule_names(const std::string& distribution) {
-  std::string known;
-  for (const DistributionInfo& info : distribution_registry()) {
-    if (info.name == distribution) return rule_names(*info.make(info.example));
-    known += (known.empty() ? "" : ", ") + info.name;
-  }
-  throw std::invalid_argument("distribution '" + distribution + "' is not one of " + known);
+  const auto& info = find_named("distribution", distribution_registry(), distribution);
+  return rule_names(*info.make(info.example));
 }
 
 const RuleInfo& rule_info(const std::string& name) {
-  std::string known;
-  for (const RuleInfo& rule : rule_registry()) {
-    if (rule.name == name) return rule;
-    known += (known.empty() ? "" : ", ") + rule.name;
-  }
-  throw std::invalid_argument("rule '" + name + "' is not one of " + known);
+  return find_named("rule", rule_registry(), name);
 }
 
 Rule make_rule(const std::string& name, const RuleOptions& options) {

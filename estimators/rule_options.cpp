@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "stflow/estimators/registry.h"
+#include "stflow/tensor/text.h"
 
 namespace stflow {
 namespace {
@@ -94,10 +95,10 @@ const std::vector<RuleOption>& rule_option_registry() {
 void set_rule_option(RuleOptions& options, const std::string& rule, const std::string& assignment) {
   const size_t equals = assignment.find('=');
   const std::string name = assignment.substr(0, equals);
-  std::string known;
+  std::vector<std::string> known;
   for (const RuleOption& each : rule_option_registry()) {
     if (std::ranges::count(each.rules, rule) == 0) continue;
-    known += (known.empty() ? "" : ", ") + each.name;
+    known.push_back(each.name);
     if (each.name != name || equals == std::string::npos) continue;
     const std::string text = assignment.substr(equals + 1);
     CHECK_ARG(each.set(options, text), "rule '", rule, "': option ", name, " got '", text,
@@ -106,7 +107,7 @@ void set_rule_option(RuleOptions& options, const std::string& rule, const std::s
   }
   throw std::invalid_argument("rule '" + rule + "': '" + assignment +
                               "' is not name=value of an option; " +
-                              (known.empty() ? "it has none" : "it has " + known));
+                              (known.empty() ? "it has none" : "it has " + joined(known, ", ")));
 }
 
 }  // namespace stflow

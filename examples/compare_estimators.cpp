@@ -10,10 +10,10 @@
 #include "examples/paper/campaign.h"
 #include "examples/paper/comparison.h"
 #include "stflow/tensor/parallel.h"
+#include "stflow/tensor/text.h"
 #include "stflow/train/console/files.h"
 #include "stflow/train/console/options.h"
 #include "stflow/train/console/program.h"
-#include "stflow/train/console/words.h"
 #include "stflow/train/rule_trainer.h"
 
 using namespace stflow;

@@ -16,11 +16,11 @@
 #include "stflow/estimators/distributions/poisson.h"
 #include "stflow/nn/nn.h"
 #include "stflow/tensor/parallel.h"
+#include "stflow/tensor/text.h"
 #include "stflow/tensor/version.h"
 #include "stflow/train/console/files.h"
 #include "stflow/train/console/program.h"
 #include "stflow/train/console/progress.h"
-#include "stflow/train/console/words.h"
 #include "stflow/train/rule_trainer.h"
 
 using namespace stflow;

@@ -71,9 +71,7 @@ class HeaderReader {
 
 void save_npy(const std::string& path, const Tensor& tensor) {
   CHECK_ARG(tensor.defined(), "[save_npy] the tensor is undefined");
-  std::string shape;
-  for (int64_t extent : tensor.shape())
-    shape += (shape.empty() ? "" : ", ") + std::to_string(extent);
+  std::string shape = joined(tensor.shape(), ", ");
   if (tensor.rank() == 1) shape += ",";
   std::string header = concat_message("{'descr': '", kRealType,
                                       "', 'fortran_order': False, 'shape': (", shape, "), }");

@@ -11,9 +11,9 @@
 #include <string_view>
 
 #include "stflow/datasets/sha256.h"
-#include "stflow/tensor/check.h"
+#include "stflow/tensor/text.h"
 #include "stflow/train/console/files.h"
-#include "stflow/train/console/words.h"
+#include "stflow/train/console/program.h"
 
 namespace stflow {
 namespace {
@@ -195,11 +195,8 @@ void TrainingState::load(const nn::SafetensorsFile& file, const std::string& sou
     if (theirs.contains(entry.name)) entry.load(parts[entry.name], source);
   }
   if (ours == theirs) return;
-  const auto listed = [](const std::set<std::string>& names) {
-    return joined({names.begin(), names.end()});
-  };
-  throw std::runtime_error(concat_message(source, ": expected a checkpoint of ", listed(ours),
-                                          ", found one of ", listed(theirs)));
+  throw std::runtime_error(concat_message(source, ": expected a checkpoint of ", joined(ours),
+                                          ", found one of ", joined(theirs)));
 }
 
 void save_checkpoint(const std::string& run_directory, const TrainingState& state, int64_t step) {

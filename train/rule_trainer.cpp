@@ -3,7 +3,7 @@
 #include <sstream>
 
 #include "stflow/train/console/program.h"
-#include "stflow/train/console/words.h"
+#include "stflow/tensor/text.h"
 
 namespace stflow {
 

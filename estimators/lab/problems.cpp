@@ -3,6 +3,7 @@
 #include "stflow/estimators/distributions/bernoulli.h"
 #include "stflow/estimators/distributions/categorical.h"
 #include "stflow/estimators/distributions/poisson.h"
+#include "stflow/tensor/text.h"
 
 namespace stflow {
 namespace {
@@ -85,13 +86,6 @@ const std::vector<Problem>& problems() {
   return all;
 }
 
-const Problem& problem(const std::string& name) {
-  std::string known;
-  for (const Problem& each : problems()) {
-    if (each.name == name) return each;
-    known += (known.empty() ? "" : ", ") + each.name;
-  }
-  throw std::invalid_argument("problem '" + name + "' is not one of " + known);
-}
+const Problem& problem(const std::string& name) { return find_named("problem", problems(), name); }
 
 }  // namespace stflow

@@ -8,12 +8,11 @@
 #include <sstream>
 #include <thread>
 
-#include "stflow/tensor/check.h"
+#include "stflow/tensor/text.h"
 #include "stflow/train/checkpoint.h"
 #include "stflow/train/console/files.h"
 #include "stflow/train/console/program.h"
 #include "stflow/train/console/range.h"
-#include "stflow/train/console/words.h"
 
 namespace stflow {
 namespace {

@@ -8,8 +8,8 @@
 #include "stflow/datasets/data_loader.h"
 #include "stflow/datasets/digits.h"
 #include "stflow/tensor/blas.h"
+#include "stflow/tensor/text.h"
 #include "stflow/train/console/measure.h"
-#include "stflow/train/console/words.h"
 
 namespace stflow::bench {
 

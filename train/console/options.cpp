@@ -17,6 +17,7 @@
 #include "stflow/datasets/catalog.h"
 #include "stflow/tensor/check.h"
 #include "stflow/tensor/parallel.h"
+#include "stflow/tensor/text.h"
 #include "stflow/tensor/version.h"
 #include "stflow/train/console/files.h"
 #include "stflow/train/console/program.h"

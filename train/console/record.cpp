@@ -15,7 +15,7 @@
 
 #include "stflow/nn/binary_file.h"
 #include "stflow/nn/json_reader.h"
-#include "stflow/tensor/check.h"
+#include "stflow/tensor/text.h"
 
 namespace stflow {
 namespace {
@@ -163,9 +163,7 @@ std::string text_of(const Value& value) {
 }
 
 std::string csv_header(const Record& row) {
-  std::string line;
-  for (const Field& field : row) line += (line.empty() ? "" : ",") + csv_cell(field.name);
-  return line;
+  return joined(row, ",", [](const Field& field) { return csv_cell(field.name); });
 }
 
 std::string csv_row(const Record& row) {

@@ -6,12 +6,6 @@
 
 namespace stflow {
 
-std::string joined(const std::vector<std::string>& words, const std::string& separator) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : separator) + word;
-  return text;
-}
-
 std::string shell_quoted(const std::string& word) {
   const auto plain = [](unsigned char c) {
     return std::isalnum(c) ||
