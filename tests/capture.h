@@ -1,11 +1,15 @@
-// capture.h - what code under test writes to standard output and standard error, as text.
+// capture.h - what code under test writes to standard output and standard error, as text, and how a
+// process of its own ends.
 //
 // It sees what goes through std::cout and std::cerr, not what C functions or other programs write.
 #pragma once
 
+#include <fcntl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdio>
+#include <functional>
 #include <iostream>
 #include <sstream>
 #include <string>
@@ -49,6 +53,21 @@ std::string written_to_2_by(const Call& call) {
   for (int c; (c = std::getc(file)) != EOF;) text += static_cast<char>(c);
   std::fclose(file);
   return text;
+}
+
+/// How a child process ends that returns what `body` does: its exit code, or minus the signal that
+/// killed it, which is SIGALRM after 20 seconds. What it writes to standard error is thrown away.
+inline int ended_by(const std::function<int()>& body) {
+  std::cout.flush();  // or the child writes once more what is left in it, or fails to
+  const pid_t child = fork();
+  if (child == 0) {
+    dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
+    alarm(20);
+    _exit(body());
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
 }  // namespace stflow::testing

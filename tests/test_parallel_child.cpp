@@ -1,9 +1,7 @@
 // test_parallel_child.cpp - the parallel loop in a child process: after a fork, and where the
 // system has no thread to give.
 #include <doctest/doctest.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -16,6 +14,7 @@
 
 #include "stflow/nn/binary_file.h"
 #include "stflow/tensor/parallel.h"
+#include "tests/capture.h"
 #include "tests/testing.h"
 #include "tests/threads.h"
 
@@ -23,20 +22,6 @@ using namespace stflow;
 using namespace stflow::testing;
 
 namespace {
-
-/// What a child process that calls `body` returns, or -1 when it was killed or needs 20 seconds.
-/// What it writes to standard error is thrown away.
-int exit_code_of(const std::function<int()>& body) {
-  const pid_t child = fork();
-  if (child == 0) {
-    dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
-    alarm(20);
-    _exit(body());
-  }
-  int status = 0;
-  waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
 
 std::vector<int> numbers_after_loop() {
   std::vector<int> numbers(13, 0);
@@ -65,7 +50,7 @@ TEST_CASE("parallel_for: a child forked while helpers are busy does not wait for
     while (!end) parallel_for(8, 1, [](int64_t, int64_t) { std::this_thread::yield(); });
   });
   for (int i = 0; i < 20; ++i) {
-    CHECK(exit_code_of([] {
+    CHECK(ended_by([] {
             for (int loop = 0; loop < 10; ++loop) {
               if (numbers_after_loop() != std::vector<int>(13, 1)) return 1;
             }
@@ -80,7 +65,7 @@ TEST_CASE("parallel_for: where no thread can be started the caller works alone, 
   const Threads scope(4);
   const TempDir dir;
   const std::string log = dir / "log";
-  CHECK(exit_code_of([&] {
+  CHECK(ended_by([&] {
           dup2(open(log.c_str(), O_CREAT | O_WRONLY, 0600), STDERR_FILENO);
           // A stack as large as all addresses: fails for root too, as `ulimit -u` does not.
           pthread_attr_t stack;

@@ -3,7 +3,6 @@
 // What would end the tests, or spoil their streams, happens in a child process.
 #include <fcntl.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -16,27 +15,11 @@
 #include "tests/testing.h"
 
 using namespace stflow;
+using stflow::testing::ended_by;
 using stflow::testing::message_of;
 using stflow::testing::printed_by;
 using stflow::testing::TempDir;
 using stflow::testing::written_to_2_by;
-
-namespace {
-
-/// How a child process ends that returns what `body` does: its exit code, or minus the signal that
-/// killed it. What it writes to standard error is thrown away.
-int ended_by(const std::function<int()>& body) {
-  const pid_t child = fork();
-  if (child == 0) {
-    dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
-    _exit(body());
-  }
-  int status = 0;
-  waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
-
-}  // namespace
 
 TEST_CASE("program: every way to end has its exit code and its message") {
   std::vector<int> codes;
