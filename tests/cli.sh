@@ -32,9 +32,10 @@ run() {  # COMMAND... -> status, files out and err
   status=$?
 }
 
-# What is true of every run: its exit code, the texts it prints, one error message if it failed, none if not.
+# What is true of every run: its exit code, the texts it prints, one error message if it failed, none if not; and
+# what a caller has found already, its $found.
 verify() {  # CODE NAME TEXT...
-  local code=$1 name=$2 text problem='' errors=0
+  local code=$1 name=$2 text problem=${found:-} errors=0
   shift 2
   [[ $code = [123] ]] && errors=1
   [ "$status" = "$code" ] || problem="exit code $status, not $code"
@@ -597,6 +598,8 @@ rm cut_bernoulli_vae/checkpoints/*
 expect_exit 1 '--resume: no checkpoint' 'no checkpoint that can be read' 'hint: start anew with --config cut_bernoulli_vae/config.json' -- \
   "${resume[@]}"
 
-"$tests/cli_misuse.sh" "$build" || failed=1
+mkdir misuse && cd misuse || exit 1
+# shellcheck source=tests/cli_misuse.sh
+. "$tests/cli_misuse.sh"
 
 exit $failed
