@@ -77,8 +77,7 @@ void train(int argc, char** argv) {
       variance, common, run,
       {{"encoder", Vae::weights(vae.encoders)}, {"decoder", Vae::weights(vae.decoders)}}, vae.rules,
       neg_elbo, data.validation);
-  run.start(loader.batches(), {"train_neg_elbo", "validation_neg_elbo", "test_neg_elbo"},
-            rule_trainer.log());
+  run.start(loader.batches(), kFigures, rule_trainer.log());
   // A resumed run begins in the middle: at its epoch, with the batches that are left of it.
   for (int64_t epoch = run.first_epoch(); epoch <= common.epochs && !interrupted(); ++epoch) {
     for (const Batch& batch : loader.epoch(epoch, run.steps_in_epoch())) {
@@ -96,24 +95,11 @@ void train(int argc, char** argv) {
       variance_log.step();
       if (!run.go_on()) break;
     }
-    // The same draws after every epoch, and none taken from training: curves differ by weights
-    // alone.
-    Rng evaluation_rng(seed, 2);
-    const double validation_neg_elbo = mean_cost(neg_elbo, data.validation, evaluation_rng);
-    const double test_neg_elbo = mean_cost(neg_elbo, data.test, evaluation_rng);
-    run.epoch({{"epoch", epoch},
-               {"train_neg_elbo", run.train_loss()},
-               {"validation_neg_elbo", validation_neg_elbo},
-               {"test_neg_elbo", test_neg_elbo}},
-              validation_neg_elbo, rule_trainer.log());
+    end_epoch(run, epoch, neg_elbo, data, Rng(seed, 2), rule_trainer.log());
   }
 
-  Rng picture_rng(seed, 3), nll_rng(seed, 4);
-  run.save_images("samples", vae.sample(100, picture_rng), grid_of(data.test));
-  save_reconstructions(run, "reconstructions", data.test,
-                       [&](const Tensor& x) { return vae.reconstruct(x, picture_rng); });
-  run.plot_metrics("curves", "-ELBO (nats per image)",
-                   {"train_neg_elbo", "validation_neg_elbo", "test_neg_elbo"});
+  Rng nll_rng(seed, 4);
+  draw_pictures(run, vae, data.test, Rng(seed, 3));
   variance_log.plot();
   run.finish({{"train_neg_elbo", run.last("train_neg_elbo")},
               {"test_neg_elbo", run.last("test_neg_elbo")},

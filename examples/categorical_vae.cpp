@@ -53,8 +53,7 @@ void train(int argc, char** argv) {
   run.state.add("rng", rng);
   rule_trainer.add_to(run.state);
   const DataLoader loader(data.train, {.batch_size = common.batch_size, .seed = seed});
-  run.start(loader.batches(), {"train_neg_elbo", "validation_neg_elbo", "test_neg_elbo"},
-            rule_trainer.log());
+  run.start(loader.batches(), kFigures, rule_trainer.log());
   for (int64_t epoch = run.first_epoch(); epoch <= common.epochs && !interrupted(); ++epoch) {
     for (const Batch& batch : loader.epoch(epoch, run.steps_in_epoch())) {
       // One category is drawn for each unit. It enters the decoder as a one-hot vector, through
@@ -68,24 +67,10 @@ void train(int argc, char** argv) {
       run.step(loss.item(), batch.size(), vae.evaluations());
       if (!run.go_on()) break;
     }
-    // The same draws after every epoch, and none taken from training: curves differ by weights
-    // alone.
-    Rng evaluation_rng(seed, 2);
-    const double validation_neg_elbo = mean_cost(neg_elbo, data.validation, evaluation_rng);
-    const double test_neg_elbo = mean_cost(neg_elbo, data.test, evaluation_rng);
-    run.epoch({{"epoch", epoch},
-               {"train_neg_elbo", run.train_loss()},
-               {"validation_neg_elbo", validation_neg_elbo},
-               {"test_neg_elbo", test_neg_elbo}},
-              validation_neg_elbo, rule_trainer.log());
+    end_epoch(run, epoch, neg_elbo, data, Rng(seed, 2), rule_trainer.log());
   }
 
-  Rng picture_rng(seed, 3);
-  run.save_images("samples", vae.sample(100, picture_rng), grid_of(data.test));
-  save_reconstructions(run, "reconstructions", data.test,
-                       [&](const Tensor& x) { return vae.reconstruct(x, picture_rng); });
-  run.plot_metrics("curves", "-ELBO (nats per image)",
-                   {"train_neg_elbo", "validation_neg_elbo", "test_neg_elbo"});
+  draw_pictures(run, vae, data.test, Rng(seed, 3));
   run.finish({{"train_neg_elbo", run.last("train_neg_elbo")},
               {"test_neg_elbo", run.last("test_neg_elbo")},
               {"test_nll", mean_nll(neg_elbo, data.test, nll_samples, rng)},

@@ -85,4 +85,22 @@ Tensor Vae::reconstruct(const Tensor& x, Rng& rng) const {
   return decode(0, encode(0, x)->sample(rng))->mean().value();
 }
 
+void end_epoch(Run& run, int64_t epoch, const ImageCost& neg_elbo, const DataParts& data, Rng rng,
+               const Record& more) {
+  const double validation = mean_cost(neg_elbo, data.validation, rng);
+  const double test = mean_cost(neg_elbo, data.test, rng);
+  run.epoch({{"epoch", epoch},
+             {kFigures[0], run.train_loss()},
+             {kFigures[1], validation},
+             {kFigures[2], test}},
+            validation, more);
+}
+
+void draw_pictures(Run& run, const Vae& vae, const Dataset& test, Rng rng) {
+  run.save_images("samples", vae.sample(100, rng), grid_of(test));
+  save_reconstructions(run, "reconstructions", test,
+                       [&](const Tensor& x) { return vae.reconstruct(x, rng); });
+  run.plot_metrics("curves", "-ELBO (nats per image)", kFigures);
+}
+
 }  // namespace stflow

@@ -12,6 +12,9 @@
 
 #include "stflow/estimators/estimators.h"
 #include "stflow/nn/nn.h"
+#include "stflow/train/data.h"
+#include "stflow/train/evaluate.h"
+#include "stflow/train/run.h"
 
 namespace stflow {
 
@@ -65,5 +68,16 @@ struct Vae : nn::Module {
   bool pm1_;
   mutable int64_t evaluations_ = 0;
 };
+
+/// -ELBO on each part of the data, by the names that it has in the metrics.
+inline const std::vector<std::string> kFigures{"train_neg_elbo", "validation_neg_elbo",
+                                               "test_neg_elbo"};
+
+/// Ends an epoch with its row of metrics. `rng` is the same after every epoch, and none of
+/// training's: curves differ by weights alone.
+void end_epoch(Run& run, int64_t epoch, const ImageCost& neg_elbo, const DataParts& data, Rng rng,
+               const Record& more);
+/// Samples, reconstructions and curves of a run that ends.
+void draw_pictures(Run& run, const Vae& vae, const Dataset& test, Rng rng);
 
 }  // namespace stflow
