@@ -19,8 +19,8 @@ struct ReinforceMeanOptions {
   double decay = 0.9;
 };
 
-/// What rules are made with; each looks at its own. Every one is reached by name as well: see
-/// set_rule_option.
+/// What rules are made with; each looks at its own. All but the last three, which follow from the
+/// model, are reached by name as well: see set_rule_option.
 struct RuleOptions {
   int64_t samples = 0;  // draws a node (local rules: default 1; leave-one-out: 4); 0: default
   StOptions st = {};
@@ -37,7 +37,8 @@ struct RuleOptions {
 /// One option by name.
 struct RuleOption {
   std::vector<std::string> rules;  // that look at it
-  std::string name, initial;
+  std::string name;
+  std::function<std::string(const RuleOptions&)> get;
   std::function<bool(RuleOptions&, const std::string& text)> set;  // false: text is no value
 };
 

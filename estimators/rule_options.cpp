@@ -41,11 +41,19 @@ std::string text_of(const std::optional<double>& value) {
 /// `field` gives a reference to the option's variable in a RuleOptions.
 template <typename Field>
 RuleOption option(const std::vector<std::string>& rules, const std::string& name, Field field) {
-  RuleOptions defaults;
+  const auto get = [field](RuleOptions options) { return text_of(field(options)); };
   const auto set = [field](RuleOptions& options, const std::string& text) {
     return read(field(options), text);
   };
-  return {rules, name, text_of(field(defaults)), set};
+  return {rules, name, get, set};
+}
+
+std::vector<std::string> rules_with_samples() {
+  std::vector<std::string> names{"leave-one-out"};
+  for (const RuleInfo& rule : rule_registry()) {
+    if (rule.local) names.push_back(rule.name);
+  }
+  return names;
 }
 
 }  // namespace
@@ -55,6 +63,8 @@ const std::vector<RuleOption>& rule_option_registry() {
   static const std::vector<std::string> mmd{"mmd"}, relaxed{"rebar", "relax"};
   static const std::vector<std::string> gumbel{"gumbel-softmax", "st-gumbel-softmax", "gumbel-rao"};
   static const std::vector<RuleOption> all{
+      option(
+          rules_with_samples(), "samples", [](Options o) -> auto& { return o.samples; }),
       option(
           {"st"}, "on_param", [](Options o) -> auto& { return o.st.on_param; }),
       option(
@@ -102,7 +112,7 @@ void set_rule_option(RuleOptions& options, const std::string& rule, const std::s
     if (each.name != name || equals == std::string::npos) continue;
     const std::string text = assignment.substr(equals + 1);
     CHECK_ARG(each.set(options, text), "rule '", rule, "': option ", name, " got '", text,
-              "'; its default is ", each.initial);
+              "'; its default is ", each.get({}));
     return;
   }
   throw std::invalid_argument("rule '" + rule + "': '" + assignment +

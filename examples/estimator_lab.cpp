@@ -49,16 +49,19 @@ void print_line(const Record& row, bool names) {
 }
 
 void run_lab(int argc, char** argv) {
-  std::string name = "bernoulli4", rule = "all", out;
+  std::string name = "bernoulli4", rule = "all", rule_option, out;
   int64_t draws = 100'000, seed = 1, train = 0;
   bool json = false, no_plots = false;
-  std::vector<std::string> names;
+  RuleOptions rule_options{.rebar = {.tune_every = 1}};
+  std::vector<std::string> names, all_rules;
   for (const Problem& each : problems()) names.push_back(each.name);
+  for (const RuleInfo& each : rule_registry()) all_rules.push_back(each.name);
   Options options("estimator_lab", "Compares gradient rules with enumeration on a small problem.");
   options.choice("--problem", name, names, "what is differentiated");
   options.add("--rule", rule,
               "all that fit the problem, or names with commas between, such as st,arm,rebar",
               "NAMES");
+  add_rule_option(options, rule_option, all_rules, rule_options);
   options.add("--draws", draws, "independent estimates by each rule", between(2, kMostSteps));
   options.add("--train", train, "steps for rules with parameters, before they are judged",
               between(0, kMostSteps));
@@ -71,13 +74,15 @@ void run_lab(int argc, char** argv) {
 
   const Problem& chosen = problem(name);
   const std::vector<std::string> rules = name_list("--rule", rule, rule_names(chosen));
+  set_rule_options(rule_options, rule_option, rules);
+  for (const std::string& each : rules) rules_for(chosen, each, rule_options);  // or throws
   const std::string directory = make_run_directory(out, options.program());
   std::vector<Record> rows;
   Scatter picture{"relative bias (an unbiased rule: its sampling error)", "trace variance", {}};
   for (const std::string& each : rules) {
     if (interrupted()) break;
     Rng rng(static_cast<uint64_t>(seed));
-    const std::vector<Rule> layers = rules_for(chosen, each, {.rebar = {.tune_every = 1}});
+    const std::vector<Rule> layers = rules_for(chosen, each, rule_options);
     if (!layers[0].parameters.empty()) train_rules(chosen, layers, train, rng);
     const Diagnosis found = diagnose(chosen, layers, draws, rng);
     rows.push_back(row_of(each, found));
@@ -91,6 +96,7 @@ void run_lab(int argc, char** argv) {
   const Record summary{{"program", options.program()},
                        {"version", STFLOW_VERSION},
                        {"problem", name},
+                       {"rule_option", rule_option},
                        {"draws", draws},
                        {"train", train},
                        {"seed", seed},

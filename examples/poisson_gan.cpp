@@ -102,7 +102,7 @@ Record by_name(const std::vector<PoissonGanCase>& cases) {
 
 void run(int argc, char** argv) {
   PoissonGanOptions settings;
-  std::string rule = "mmd,st,muprop,reinforce-mean", out;
+  std::string rule = "mmd,st,muprop,reinforce-mean", rule_option, out;
   int64_t seed = 1, seeds = 20, threads = num_threads();
   bool controls = false, json = false, quiet = false, no_plots = false;
 
@@ -112,6 +112,7 @@ void run(int argc, char** argv) {
       "several seeds: Figure 3 and Table 1 of the paper.");
   options.add("--rule", rule, "all, or with commas between: " + joined(poisson_gan_rules()),
               "NAMES");
+  add_rule_option(options, rule_option, poisson_gan_rules(), settings.rules);
   options.add("--seed", seed, "the first seed; same seed, same numbers", between(0, 1e18));
   options.add("--seeds", seeds, "runs of each rule, with consecutive seeds",
               between(1, kMostSeeds));
@@ -133,11 +134,18 @@ void run(int argc, char** argv) {
   for (const char* compared : {"mmd", "st"}) {
     if (controls && !std::ranges::count(rules, compared)) rules.emplace_back(compared);
   }
+  PoissonGanOptions chosen = settings;
+  set_rule_options(chosen.rules, rule_option, rules);
   std::vector<PoissonGanCase> cases;
-  for (const std::string& name : rules) cases.push_back({name, name, settings});
+  for (const std::string& name : rules) cases.push_back({name, name, chosen});
   if (controls) {
-    const std::vector<PoissonGanCase> more = poisson_gan_controls(settings);
+    const std::vector<PoissonGanCase> more = poisson_gan_controls(chosen);
     cases.insert(cases.end(), more.begin(), more.end());
+  }
+
+  for (const PoissonGanCase& each : cases) {  // before anything is written, or they throw
+    poisson_gan_rule(each.options, each.rule, 0);
+    step_factor(each.options, each.rule, each.options.init);
   }
 
   // Runs side by side share the threads; the loops inside one are too short to gain from a second.

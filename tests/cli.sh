@@ -468,6 +468,27 @@ expect_exit 2 'estimator_lab: misspelt rule' \
 expect_exit 2 'estimator_lab: no rule' 'error: --rule: expected all, or names' -- "${lab[@]}" --rule ''
 expect_exit 2 'estimator_lab: a rule of another law' "error: --rule: 'arm' is not one of st, mmd, fini2" -- \
   "${lab[@]}" --problem poisson-critic --rule arm
+expect_exit 0 'estimator_lab --rule-option, for those that have it' '"rule":"rebar"' '"tune=false,temperature=.7"' -- \
+  "${lab[@]}" --rule st,rebar --rule-option tune=false,temperature=.7 --json --no-plots --out lab5
+check 'estimator_lab --rule-option changes what it gives' bash -c '! cmp -s <(grep "$0" lab4/estimators.csv | cut -d , -f 2) \
+  <(grep "$0" lab5/estimators.csv | cut -d , -f 2)' rebar
+for program in estimator_lab poisson_gan; do
+  run "$build/$program" --help
+  tr -s ' \n' ' ' < out > help
+  for option in samples on_param kernel bandwidth epsilon control_variate st_scale divide_by_mean_weight loss_scale decay; do
+    check "$program --help lists rule option $option" grep -q ": $option=" help
+  done
+done
+for option in temperature draws eta tune tune_every; do
+  expect_exit 0 "estimator_lab --help lists rule option $option" "$option=" -- "$build/estimator_lab" --help
+done
+expect_exit 2 'estimator_lab: misspelt rule option' "--rule-option: 'tune_evry=2' is not name=value of an option of rebar" \
+  "; did you mean 'tune_every'?" -- "${lab[@]}" --rule rebar --rule-option tune_evry=2
+expect_exit 2 'estimator_lab: an option that no rule has' "is not name=value of an option of arm; there is none" -- \
+  "${lab[@]}" --rule arm --rule-option eta=1
+expect_exit 1 'estimator_lab: a rule option out of range leaves no directory' 'decay must lie in' -- \
+  "${lab[@]}" --rule reinforce-mean --rule-option decay=2 --out lab6
+check 'estimator_lab: none is there' [ ! -e lab6 ]
 expect_exit 1 'estimator_lab: --out with contents' "'lab' is not empty" -- "${lab[@]}" --out lab
 
 # ---- poisson_gan ----
@@ -491,6 +512,17 @@ check 'poisson_gan: same seed, same bits for any number of threads' cmp gan1/run
 check 'poisson_gan: nor do pictures change them' cmp gan/runs.csv gan3/runs.csv
 expect_exit 0 'poisson_gan --objective wasserstein' '| st ' -- "${gan[@]}" --objective wasserstein --no-plots
 expect_exit 2 'poisson_gan: a rule of another law' "--rule: 'arm' is not one of st, mmd" -- "${gan[@]}" --rule arm
+expect_exit 0 'poisson_gan --rule-option' '"rule_option":"epsilon=3"' -- \
+  "${gan[@]}" --rule-option epsilon=3 --json --no-plots --out gan7
+expect_exit 0 'poisson_gan --epsilon is the same' '"epsilon":3' -- "${gan[@]}" --epsilon 3 --json --no-plots --out gan8
+check 'poisson_gan --rule-option: the same numbers' cmp gan7/runs.csv gan8/runs.csv
+check 'poisson_gan --rule-option changes them' bash -c '! cmp -s gan7/runs.csv gan/runs.csv'
+expect_exit 2 'poisson_gan: misspelt rule option' "; did you mean 'kernel'?" -- "${gan[@]}" --rule-option kernal=linear
+expect_exit 2 'poisson_gan: an option that no rule has' "is not name=value of an option of st, mmd" -- \
+  "${gan[@]}" --rule-option decay=.5
+expect_exit 1 'poisson_gan: the gain needs a fixed bandwidth' "rule mmd's gain is known for kernel rbf" -- \
+  "${gan[@]}" --rule-option bandwidth=median --match-step --out gan9
+check 'poisson_gan: and nothing is written' [ ! -e gan9 ]
 expect_exit 2 'poisson_gan: empty range' 'error: --rate-min 3 is above --rate-max 2' -- "${gan[@]}" --rate-min 3 --rate-max 2
 expect_exit 1 'poisson_gan: --out with contents' "'gan' is not empty" -- "${gan[@]}" --out gan
 stop_gan() {  # DIR ACTION: stops a long run after the action

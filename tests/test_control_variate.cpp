@@ -152,7 +152,7 @@ TEST_CASE("rule options: every one is set by name, and what is none is refused")
     CAPTURE(each.name);
     for (const std::string& rule : each.rules) {
       RuleOptions options = options_for(4);
-      set_rule_option(options, rule, each.name + "=" + each.initial);
+      set_rule_option(options, rule, each.name + "=" + each.get({}));
       CHECK_NOTHROW(make_rule(rule, options));
       check_contains(message_of([&] { set_rule_option(options, rule, each.name + "=x"); }),
                      "rule '" + rule + "': option " + each.name + " got 'x'; its default is");
@@ -182,9 +182,30 @@ TEST_CASE("rule options: every one is set by name, and what is none is refused")
   CHECK(make_rules(choice, {{3, 4}}).at(0).report().at(0).second == 2);
   CHECK(make_rules(choice, {{3, 4}}).at(0).parameters.empty());
   choice.rule_option = "eta=2,size=3";
-  CHECK_THROWS_WITH_AS(
-      make_rules(choice, {{3, 4}}),
-      "--rule-option: rule 'rebar': 'size=3' is not name=value of an option; it has "
-      "temperature, eta, tune, tune_every",
-      UsageError);
+  CHECK_THROWS_WITH_AS(make_rules(choice, {{3, 4}}),
+                       "--rule-option: 'size=3' is not name=value of an option of rebar; there are "
+                       "temperature, eta, "
+                       "tune, tune_every",
+                       UsageError);
+  choice.rule_option = "tune_evry=3";
+  check_contains(message_of<UsageError>([&] {
+                   make_rules(choice, {{3, 4}});
+                 }),
+                 "did you mean 'tune_every'?");
+}
+
+TEST_CASE("rule options: of several rules, those that have one get it; it is refused if none has") {
+  RuleOptions options;
+  set_rule_options(options, "samples=3,temperature=.25", {"arm", "leave-one-out", "rebar", "st"});
+  CHECK(options.samples == 3);
+  CHECK(options.rebar.temperature == .25);
+  CHECK(options.gumbel.temperature == GumbelOptions().temperature);  // of no rule in the list
+  const auto refused = [&](const char* text, const std::vector<std::string>& rules) {
+    return message_of<UsageError>([&] { set_rule_options(options, text, rules); });
+  };
+  check_contains(refused("eta=1", {"arm", "disarm"}),
+                 "'eta=1' is not name=value of an option of arm, disarm; there is none");
+  check_contains(refused("samples=x", {"st"}),
+                 "--rule-option: rule 'st': option samples got 'x'; its default is 0");
+  check_contains(refused("tune", {"rebar", "relax"}), "'tune' is not name=value");
 }

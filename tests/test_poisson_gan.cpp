@@ -120,7 +120,7 @@ TEST_CASE(
 TEST_CASE("poisson gan: the gain multiplies st's step, and matching divides mmd's by it") {
   PoissonGanOptions scheduled = small(), matched = small();
   scheduled.gain_schedule = matched.match_step = true;
-  const double gain = 2 * small().epsilon * mmd_gain(1, 1);
+  const double gain = 2 * small().rules.mmd.epsilon * mmd_gain(1, 1);
   const auto same = [](double a, double b) { CHECK(a == doctest::Approx(b).epsilon(1e-4)); };
   same(first_step(scheduled, "st"), gain * first_step(small(), "st"));
   same(first_step(matched, "mmd"), first_step(small(), "mmd") / gain);
@@ -136,7 +136,7 @@ TEST_CASE("poisson gan: rule mmd pushes by the gradient of one example's cost") 
   many.samples = 5000;
   const double a = first_step(few, "mmd"), b = first_step(many, "mmd");
   CHECK(std::abs(a - b) < 0.2 * std::abs(b));
-  many.epsilon = few.epsilon * 10;
+  many.rules.mmd.epsilon = few.rules.mmd.epsilon * 10;
   CHECK(std::abs(first_step(many, "mmd") - b) > 0.5 * std::abs(b));
 }
 

@@ -1,16 +1,66 @@
 #include "stflow/train/rule_trainer.h"
 
+#include <algorithm>
 #include <sstream>
 
-#include "stflow/train/console/program.h"
 #include "stflow/tensor/text.h"
+#include "stflow/train/console/program.h"
 
 namespace stflow {
+namespace {
+
+std::vector<std::string> common(std::vector<std::string> names,
+                                const std::vector<std::string>& others) {
+  std::erase_if(names, [&](const std::string& name) { return !std::ranges::count(others, name); });
+  return names;
+}
+
+}  // namespace
 
 std::vector<std::string> scalable_rules(const std::string& distribution) {
   std::vector<std::string> names = rule_names(distribution);
   std::erase(names, "exact");
   return names;
+}
+
+void add_rule_option(Options& options, std::string& assignments,
+                     const std::vector<std::string>& rules, const RuleOptions& defaults) {
+  std::vector<std::string> listed;
+  for (const RuleOption& each : rule_option_registry()) {
+    const std::vector<std::string> takers = common(each.rules, rules);
+    if (takers.empty()) continue;
+    listed.push_back(joined(takers, ", ") + ": " + each.name + "=" + each.get(defaults));
+  }
+  options.add("--rule-option", assignments,
+              "options of the rule by name, with commas between (samples=0: 4 for leave-one-out, "
+              "else 1); of " +
+                  joined(listed, "; "),
+              "NAME=VALUE");
+}
+
+void set_rule_options(RuleOptions& options, const std::string& assignments,
+                      const std::vector<std::string>& rules) {
+  std::istringstream words(assignments);
+  for (std::string word; std::getline(words, word, ',');) {
+    const std::string name = word.substr(0, word.find('='));
+    std::vector<std::string> takers, known;
+    for (const RuleOption& each : rule_option_registry()) {
+      const std::vector<std::string> found = common(each.rules, rules);
+      if (!found.empty()) known.push_back(each.name);
+      if (each.name == name) takers.insert(takers.end(), found.begin(), found.end());
+    }
+    if (takers.empty()) {
+      throw UsageError(concat_message(
+          "--rule-option: '", word, "' is not name=value of an option of ", joined(rules, ", "),
+          "; there ", known.empty() ? "is none" : "are " + joined(known, ", "),
+          did_you_mean(name, known)));
+    }
+    try {
+      for (const std::string& rule : takers) set_rule_option(options, rule, word);
+    } catch (const std::invalid_argument& error) {
+      throw UsageError(std::string("--rule-option: ") + error.what());
+    }
+  }
 }
 
 void add_rule_options(Options& options, RuleChoice& choice, const std::string& distribution) {
@@ -27,16 +77,12 @@ void add_rule_options(Options& options, RuleChoice& choice, const std::string& d
               "of relaxed samples; where rebar and relax start", of_scale());
   options.add("--tune-every", o.rebar.tune_every,
               "rebar trains eta and temperature in one step of so many", between(1, kMostSteps));
-  std::string listed;
+  add_rule_option(options, choice.rule_option, scalable_rules(distribution), o);
+  std::vector<std::string> with_samples, with_temperature{"rebar", "relax"};
   for (const RuleOption& each : rule_option_registry()) {
-    listed += (listed.empty() ? "" : "; ") + joined(each.rules, ", ") + ": " + each.name + "=" +
-              each.initial;
+    if (each.name == "samples") with_samples = each.rules;
   }
-  options.add("--rule-option", choice.rule_option,
-              "options of the rule by name, with commas between; of " + listed, "NAME=VALUE");
-  std::vector<std::string> with_samples{"leave-one-out"}, with_temperature{"rebar", "relax"};
   for (const RuleInfo& rule : rule_registry()) {
-    if (rule.local) with_samples.push_back(rule.name);
     if (rule.name.find("gumbel") != std::string::npos) with_temperature.push_back(rule.name);
   }
   options.only_with("--rule", {"st"}, {"--on-logit"});
@@ -52,14 +98,7 @@ std::vector<Rule> make_rules(const RuleChoice& choice,
   for (const std::vector<int64_t>& widths : layers) {
     RuleOptions options = choice.options;
     options.gumbel.temperature = options.rebar.temperature = choice.temperature;
-    std::istringstream assignments(choice.rule_option);
-    for (std::string each; std::getline(assignments, each, ',');) {
-      try {
-        set_rule_option(options, choice.name, each);
-      } catch (const std::invalid_argument& error) {
-        throw UsageError(std::string("--rule-option: ") + error.what());
-      }
-    }
+    set_rule_options(options, choice.rule_option, {choice.name});
     options.inputs = widths.front();
     options.latents = widths.back();
     options.seed += rules.size();

@@ -22,6 +22,16 @@ struct RuleChoice {
 /// The rules for layers of any size of this distribution: all but enumeration.
 std::vector<std::string> scalable_rules(const std::string& distribution);
 
+/// Adds --rule-option, which sets options of these rules by name. --help lists them all, with the
+/// values that they have in `defaults`.
+void add_rule_option(Options& options, std::string& assignments,
+                     const std::vector<std::string>& rules, const RuleOptions& defaults);
+
+/// Sets what --rule-option says for those of the rules that have such an option. Throws UsageError
+/// where none has.
+void set_rule_options(RuleOptions& options, const std::string& assignments,
+                      const std::vector<std::string>& rules);
+
 /// Adds the options. The rules offered are scalable_rules(distribution).
 void add_rule_options(Options& options, RuleChoice& choice, const std::string& distribution);
 

@@ -36,10 +36,11 @@ void add_poisson_gan_options(Options& options, PoissonGanOptions& o) {
   options.add("--critic-lr", o.critic_lr, "learning rate of the critic (Adam)", above(0));
   options.add("--critic-width", o.critic_width, "hidden units of the critic", between(1, 1e4));
   options.add("--critic-scale", o.critic_scale, "the critic sees z divided by this", of_scale());
-  options.add("--epsilon", o.epsilon, "step of rule mmd's flow", of_scale());
-  options.add("--bandwidth", o.bandwidth, "of rule mmd's kernel, h", of_scale());
+  options.add("--epsilon", o.rules.mmd.epsilon, "step of rule mmd's flow", of_scale());
+  options.add("--bandwidth", *o.rules.mmd.bandwidth, "of rule mmd's kernel, h", of_scale());
   options.flag("--no-control-variate", o.no_control_variate, "rule mmd without it");
-  options.add("--baseline-decay", o.baseline_decay, "of rule reinforce-mean", between(0, 0.9999));
+  options.add("--baseline-decay", o.rules.reinforce_mean.decay, "of rule reinforce-mean",
+              between(0, 0.9999));
   options.flag("--match-step", o.match_step,
                "divide rule mmd's step by its gain over straight-through, 2 epsilon g(lambda, h)");
   options.flag("--gain-schedule", o.gain_schedule, "multiply the other rules' steps by that gain");
@@ -67,23 +68,20 @@ double mmd_gain(double rate, double bandwidth) {
 }
 
 Rule poisson_gan_rule(const PoissonGanOptions& o, const std::string& name, uint64_t seed) {
-  RuleOptions settings{.reinforce_mean = {.decay = o.baseline_decay},
-                       .rebar = {.tune_every = 1},
-                       .inputs = 1,
-                       .latents = 1,
-                       .seed = seed};
-  settings.mmd = {.bandwidth = o.bandwidth,
-                  .epsilon = o.epsilon,
-                  .control_variate = !o.no_control_variate,
-                  .st_scale = false};
-  if (name == "leave-one-out") settings.samples = o.samples;  // each against all others
+  RuleOptions settings = o.rules;
+  settings.seed = seed;
+  if (o.no_control_variate) settings.mmd.control_variate = false;
+  if (name == "leave-one-out" && settings.samples == 0) settings.samples = o.samples;
   return make_rule(name, settings);
 }
 
 double step_factor(const PoissonGanOptions& o, const std::string& rule, double rate) {
   const bool asked = rule == "mmd" ? o.match_step : o.gain_schedule;
   if (!asked) return 1;
-  const double gain = 2 * o.epsilon * mmd_gain(rate, o.bandwidth);
+  const MmdOptions& mmd = o.rules.mmd;
+  CHECK_ARG(mmd.kernel == Kernel::rbf && mmd.bandwidth,
+            "[step_factor] rule mmd's gain is known for kernel rbf with a fixed bandwidth only");
+  const double gain = 2 * mmd.epsilon * mmd_gain(rate, *mmd.bandwidth);
   return rule == "mmd" ? 1 / gain : gain;
 }
 

@@ -29,11 +29,13 @@ struct PoissonGanOptions {
   double critic_lr = 0.01;                 // by Adam
   int64_t critic_width = 10;               // hidden tanh units
   double critic_scale = 5;                 // the critic sees z / critic_scale
-  double epsilon = 10, bandwidth = 1;      // of rule mmd
-  bool no_control_variate = false;         // of rule mmd
-  double baseline_decay = 0.9;             // of rule reinforce-mean
-  bool match_step = false;                 // divide the step of rule mmd by 2 epsilon mmd_gain
-  bool gain_schedule = false;              // multiply the step of the other rules by it
+  RuleOptions rules = {.mmd = {.bandwidth = 1, .epsilon = 10, .st_scale = false},
+                       .rebar = {.tune_every = 1},
+                       .inputs = 1,
+                       .latents = 1};
+  bool no_control_variate = false;  // of rule mmd
+  bool match_step = false;          // divide the step of rule mmd by 2 epsilon mmd_gain
+  bool gain_schedule = false;       // multiply the step of the other rules by it
 };
 
 /// All of them as options of the command line.
@@ -49,7 +51,7 @@ double mmd_gain(double rate, double bandwidth);
 /// The rule of that name with these settings.
 Rule poisson_gan_rule(const PoissonGanOptions& options, const std::string& name, uint64_t seed);
 
-/// What lr is multiplied by at this lambda.
+/// What lr is multiplied by at this lambda. Throws where mmd_gain is wanted and is not known.
 double step_factor(const PoissonGanOptions& options, const std::string& rule, double rate);
 
 /// A training run: lambda at the start and after each step.
