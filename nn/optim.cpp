@@ -1,6 +1,7 @@
 // optim.cpp - which numbers go into the update loops of tensor/kernels/optim_kernels.h.
 #include "stflow/nn/optim.h"
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 #include <utility>
@@ -36,8 +37,26 @@ NamedTensors Optimizer::state_dict() const {
   return all;
 }
 
+namespace {
+
+/// Throws where Adam's state is none that training leaves: a step of NaN, or a square below 0.
+void check_numbers(const std::string& name, const Tensor& tensor, const std::string& source) {
+  const bool counts = name.ends_with(".step");
+  if (!counts && !name.ends_with(".exp_avg_sq")) return;
+  for (int64_t i = 0; i < tensor.numel(); ++i) {
+    const real number = tensor[i];
+    if (counts ? number >= 0 && std::trunc(number) == number : !(number < 0)) continue;
+    throw std::runtime_error(concat_message(
+        source, " does not fit this optimizer: ", name, " is ", number, " at position ", i,
+        ", expected ", counts ? "a whole number" : "a square", ", at least 0"));
+  }
+}
+
+}  // namespace
+
 void Optimizer::load_state_dict(const NamedTensors& state, const std::string& source) {
   nn::check_fits(state, state_dict(), source, "this optimizer");
+  for (const auto& [name, tensor] : state) check_numbers(name, tensor, source);
   for (size_t i = 0; i < state_.size(); ++i) {
     for (auto& [name, tensor] : state_[i])
       tensor = nn::turned(parameters_[i], state.at(concat_message(i, ".", name)));
@@ -145,12 +164,19 @@ void AdamW::step() {
 
 double clip_grad_norm(const Vars& parameters, double max_norm) {
   CHECK_ARG(max_norm >= 0, "[clip_grad_norm] max_norm must be at least 0, got ", max_norm);
-  double squares = 0;
-  for (const Var& parameter : parameters) {
-    parameter.value("clip_grad_norm");
-    if (parameter.grad().defined()) squares += sum(square(parameter.grad())).item();
-  }
-  const double norm = std::sqrt(squares), coefficient = max_norm / (norm + 1e-6);
+  for (const Var& parameter : parameters) parameter.value("clip_grad_norm");
+  const auto for_each = [&](const auto& visit) {
+    for (const Var& parameter : parameters) {
+      const Tensor& grad = parameter.grad();
+      for (int64_t i = 0; grad.defined() && i < grad.numel(); ++i) visit(double{grad[i]});
+    }
+  };
+  // In units of the largest, whose square may be beyond the range of numbers.
+  double largest = 0, squares = 0;
+  for_each([&](double number) { largest = std::max(largest, std::abs(number)); });
+  const double unit = largest > 0 && std::isfinite(largest) ? largest : 1;
+  for_each([&](double number) { squares += number / unit * (number / unit); });
+  const double norm = unit * std::sqrt(squares), coefficient = max_norm / (norm + 1e-6);
   if (coefficient < 1 && std::isfinite(norm)) {
     for (Var parameter : parameters) {
       if (parameter.grad().defined()) parameter.set_grad(parameter.grad() * coefficient);

@@ -30,7 +30,7 @@ class Optimizer {
   /// Copies of the running averages, "<index of the parameter>.<name>": "0.exp_avg", "0.step", ...
   NamedTensors state_dict() const;
   /// Throws std::runtime_error "<source> does not fit this optimizer:" and the names that do not
-  /// fit.
+  /// fit, or that of a step or an average of squares below 0.
   void load_state_dict(const NamedTensors& state, const std::string& source = "state_dict");
 
  protected:

@@ -280,3 +280,39 @@ TEST_CASE("clip_grad_norm: an infinite norm is returned and the gradients stay a
   CHECK(std::isinf(optim::clip_grad_norm({a}, 1)));
   CHECK(a.grad()[0] == 1);
 }
+
+TEST_CASE("clip_grad_norm: squares beyond the range of numbers do not spoil the norm") {
+  for (const double size : {1e-30, 1e30}) {
+    CAPTURE(size);
+    Var a = Var::parameter(Tensor::zeros({2}));
+    const auto x = static_cast<real>(size);
+    a.set_grad(Tensor::from({3 * x, -4 * x}));
+    const double norm = optim::clip_grad_norm({a}, size * 1e-12);
+    CHECK(norm == doctest::Approx(5 * size).epsilon(1e-6));
+    const double factor = size * 1e-12 / (5 * size + 1e-6);
+    CHECK(a.grad()[0] == doctest::Approx(3 * size * factor).epsilon(1e-5));
+  }
+}
+
+TEST_CASE("adam: a state that no training leaves is refused by name, and nothing is taken over") {
+  const Var w = Var::parameter(Tensor::zeros({2}));
+  for (const auto& [name, number, what] :
+       {std::tuple{"0.exp_avg_sq", -1., "0.exp_avg_sq is -1 at position "},
+        std::tuple{"0.step", -1., "0.step is -1 at position 0"},
+        std::tuple{"0.step", .5, "0.step is 0.5 at position 0"},
+        std::tuple{"0.step", double(NAN), "0.step is nan at position 0"}}) {
+    CAPTURE(what);
+    optim::Adam adam({w});
+    optim::AdamW adamw({w});
+    for (optim::Optimizer* each :
+         {static_cast<optim::Optimizer*>(&adam), static_cast<optim::Optimizer*>(&adamw)}) {
+      optim::NamedTensors state = each->state_dict();
+      state.at("0.exp_avg") = Tensor::full({2}, 7);
+      Tensor& bad = state.at(name);
+      bad.data()[bad.numel() - 1] = static_cast<real>(number);
+      check_contains(message_of<std::runtime_error>([&] { each->load_state_dict(state, "file"); }),
+                     "file does not fit this optimizer: ", what);
+      CHECK(each->state_dict().at("0.exp_avg")[0] == 0);
+    }
+  }
+}
