@@ -5,17 +5,42 @@
 // Checks come first in a function, before any work and before any parallel loop.
 #pragma once
 
+#include <charconv>
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 
 namespace stflow {
 
-/// Joins its arguments with operator<<: concat_message("got ", 3, " rows") == "got 3 rows".
+/// Six digits of a number, or all that it has where these would be another number: a value just
+/// beyond a bound must not read like the bound.
+template <typename Number>
+std::string digits_of(Number number) {
+  if constexpr (!std::is_same_v<Number, float>) {
+    const auto narrow = static_cast<float>(number);  // a float has its own digits
+    if (narrow == number) return digits_of(narrow);
+  }
+  char text[64];
+  char* end = std::to_chars(text, text + sizeof text, number, std::chars_format::general, 6).ptr;
+  Number six{};
+  std::from_chars(text, end, six);
+  if (six != number) end = std::to_chars(text, text + sizeof text, number).ptr;
+  return std::string(text, end);
+}
+
+/// Joins its arguments with operator<<, numbers by digits_of: concat_message("got ", 3, " rows") ==
+/// "got 3 rows".
 template <typename... Parts>
 std::string concat_message(const Parts&... parts) {
   std::ostringstream text;
-  (text << ... << parts);
+  const auto append = [&text](const auto& part) {
+    if constexpr (std::is_floating_point_v<std::decay_t<decltype(part)>>)
+      text << digits_of(part);
+    else
+      text << part;
+  };
+  (append(parts), ...);
   return text.str();
 }
 

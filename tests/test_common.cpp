@@ -358,3 +358,12 @@ TEST_CASE("measure: peak memory has room for what was used") {
   CHECK(peak_rss_mb() > 32);
   CHECK(block.back() == 1);
 }
+
+TEST_CASE("concat_message: a number has more than six digits where these would be another one") {
+  CHECK(concat_message(1e6, " ", 1000001., " ", .1, " ", 0.1f, " ", 1000001.f) ==
+        "1e+06 1000001 0.1 0.1 1000001");
+  CHECK(concat_message(double{1e20f}, " ", double{0.1f}, " ", double{1000000.06f}) ==
+        "1e+20 0.1 1000000.06");
+  CHECK(concat_message(std::nextafter(1., 2.), " ", -0., " ", 1 / 0., " ", 3, " ", 'c') ==
+        "1.0000000000000002 -0 inf 3 c");
+}

@@ -69,6 +69,8 @@ TEST_CASE("misuse: laws refuse parameters that are none") {
       {"rate 0", [] { Poisson{zeros(1)}; }, "[Poisson] rate 0 at position 0"},
       {"rate -1", [] { Poisson{numbers(-1)}; }, "[Poisson] rate -1 at position 0"},
       {"rate NaN", [] { Poisson{numbers(kNotANumber)}; }, "[Poisson] rate nan at position 0"},
+      {"rate beyond 1e6", [] { Poisson{numbers(1000001)}; },
+       "[Poisson] rate 1000001 at position 0 is not between 0 and 1e+06"},
       {"rate inf", [] { Poisson{numbers(kInfinity)}; }, "[Poisson] rate inf at position 0"},
       {"log_prob of 3 of 2", [] { Bernoulli(leaf(2)).log_prob(leaf(3)); }, "[bernoulli_log_prob]"},
       {"log_prob of empty", [] { Bernoulli(leaf(2)).log_prob(empty); }, "[Var] used while empty"},

@@ -126,7 +126,7 @@ TEST_CASE("misuse: sizes that no memory holds are refused with the shape and its
       {"zeros of 2^64", [=] { Tensor::zeros(dims(many, many)).rows(0, 1); },
        "[zeros] shape [4294967296,4294967296] needs"},
       {"its bytes", [=] { Tensor::ones(dims(kHuge / 4)); },
-       sizeof(real) == 4 ? "needs 4.61169e+18 bytes" : "needs 9.22337e+18 bytes"},
+       sizeof(real) == 4 ? "needs 4.611686e+18 bytes" : "needs 9.223372e+18 bytes"},
       {"ones", [=] { Tensor::ones(dims(many, many)); }, "a tensor has at most 1099511627776"},
       {"full", [] { Tensor::full(dims(2, kHuge), 3); }, "[full] shape [2,4611686018427387904]"},
       {"no rows of too much", [] { Tensor(dims(0, kHuge, kHuge)); }, "[Tensor] shape [0,"},
