@@ -159,7 +159,7 @@ void propagate(const std::vector<const Var*>& nodes, const Wanted& wanted, const
 }  // namespace
 
 bool Var::wants(int i) const {
-  const Var& input = inputs().at(i);
+  const Var& input = input_at(i);
   return Wanted::current ? Wanted::current->has(input) : input.requires_grad();
 }
 
@@ -210,7 +210,11 @@ void backward(const Var& loss) {
   CHECK_ARG(!parameters.empty(),
             "backward(): no parameter lies behind this value; was it made under NoGradGuard?");
   const Vars gradients = grad(outputs, parameters);
-  for (size_t i = 0; i < parameters.size(); ++i) parameters[i].add_grad(gradients[i].value());
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    const Tensor& before = parameters[i].grad();
+    const Tensor& more = gradients[i].value();
+    parameters[i].take_grad(before.defined() ? before + more : more);
+  }
 }
 
 }  // namespace stflow

@@ -92,6 +92,11 @@ void gradcheck(const Function& f, const std::vector<Tensor>& inputs,
                const GradcheckOptions& options) {
   CHECK_ARG(options.order == 1 || options.order == 2, "[gradcheck] order must be 1 or 2, got ",
             options.order);
+  CHECK_ARG(options.epsilon > 0 && std::isfinite(options.epsilon),
+            "[gradcheck] epsilon must be above 0 and finite, got ", options.epsilon);
+  CHECK_ARG(options.rtol >= 0 && options.atol >= 0,
+            "[gradcheck] rtol and atol must be at least 0, got ", options.rtol, " and ",
+            options.atol);
   CHECK_ARG(f, "[gradcheck] the function is empty");
   for (const Tensor& input : inputs) input.shape("gradcheck");
   const GradMode recording(true);

@@ -73,7 +73,7 @@ bool Var::requires_grad() const { return defined() && node_->requires_grad; }
 
 const Tensor& Var::grad() const { return defined() ? node_->grad : kNoTensor; }
 
-void Var::set_grad(const Tensor& grad) {
+void Var::take_grad(const Tensor& grad) {
   CHECK_ARG(requires_grad(), "[Var] set_grad() on '", defined() ? op() : "empty",
             "', which needs no gradient");
   CHECK_ARG(!grad.defined() || grad.shape() == shape(), "[Var] gradient of shape ", grad.shape(),
@@ -81,11 +81,14 @@ void Var::set_grad(const Tensor& grad) {
   node_->grad = grad;
 }
 
+void Var::set_grad(const Tensor& grad) { take_grad(grad.defined() ? grad.clone() : grad); }
+
 void Var::add_grad(const Tensor& grad) {
-  const Tensor before = this->grad();
   grad.shape("add_grad");
-  set_grad(grad);
-  if (before.defined()) node_->grad = before + grad;
+  const Tensor before = this->grad();
+  CHECK_ARG(!before.defined() || grad.shape() == shape(), "[Var] gradient of shape ", grad.shape(),
+            " for a value of shape ", shape());
+  take_grad(before.defined() ? before + grad : grad.clone());
 }
 
 void Var::zero_grad() { set_grad({}); }
@@ -98,8 +101,14 @@ const std::string& Var::op() const { return node_or_throw("Var::op").op; }
 const Vars& Var::inputs() const { return node_or_throw("Var::inputs").inputs; }
 uint64_t Var::id() const { return node_or_throw("Var::id").id; }
 
+const Var& Var::input_at(int i) const {
+  CHECK_ARG(0 <= i && i < std::ssize(inputs()), "[Var] '", op(), "' has ", inputs().size(),
+            " inputs; there is no input ", i);
+  return inputs()[static_cast<size_t>(i)];
+}
+
 const Var& Var::input(int i) const {
-  const Var& var = inputs().at(i);
+  const Var& var = input_at(i);
   CHECK_ARG(!var.node_->changed_since(id()), "[grad] the rule of '", op(), "' needs its input ", i,
             ", '", var.op(), "' of shape ", var.shape(),
             ", which was changed in place since. Hint: take the gradient before the change");

@@ -65,6 +65,7 @@ class Var {
   bool requires_grad() const;
   /// What backward() has added up for this leaf; undefined before the first time.
   const Tensor& grad() const;
+  /// Both keep a copy.
   void set_grad(const Tensor& grad);
   void add_grad(const Tensor& grad);
   void zero_grad();
@@ -82,7 +83,7 @@ class Var {
   /// Inside a backward rule: input i. Throws when its value was changed in place after this node
   /// was made from it, for the gradient would be wrong.
   const Var& input(int i) const;
-  const Shape& input_shape(int i) const { return inputs().at(i).shape(); }
+  const Shape& input_shape(int i) const { return input_at(i).shape(); }
   uint64_t id() const;  // grows with creation: an input's id is below its users'
   /// Inside a backward rule: is the gradient of input i asked for? (A constant's never is.)
   bool wants(int i) const;
@@ -93,7 +94,10 @@ class Var {
  private:
   friend Var make_node(std::string, Tensor, Vars, Backward);
   friend struct Node;
+  friend void backward(const Var& loss);
   const Node& node_or_throw(const char* asking) const;
+  const Var& input_at(int i) const;
+  void take_grad(const Tensor& grad);  // shares its memory
   std::shared_ptr<Node> node_;
 };
 

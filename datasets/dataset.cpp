@@ -48,6 +48,27 @@ Dataset make_dataset(Dataset description, std::vector<uint8_t> pixels, std::vect
   return description;
 }
 
+namespace {
+
+/// The row of image i among the bytes.
+int64_t row_of(const Dataset& dataset, int64_t i, const char* op) {
+  CHECK_ARG(0 <= i && i < dataset.size() && dataset.pixels && dataset.labels, "[", op, "] image ",
+            i, " of a dataset of ", dataset.size());
+  return dataset.rows[static_cast<size_t>(i)];
+}
+
+}  // namespace
+
+const uint8_t* Dataset::image(int64_t i) const {
+  const int64_t row = row_of(*this, i, "image");  // before pixels is looked at
+  return pixels->data() + row * features();
+}
+
+int Dataset::label(int64_t i) const {
+  const int64_t row = row_of(*this, i, "label");
+  return (*labels)[static_cast<size_t>(row)];
+}
+
 Dataset Dataset::subset(int64_t begin, int64_t end) const {
   CHECK_ARG(0 <= begin && begin <= end && end <= size(), "[subset] images [", begin, ", ", end,
             ") of a dataset of ", size());

@@ -47,13 +47,9 @@ struct Dataset {
   int64_t classes() const { return static_cast<int64_t>(class_names.size()); }
   /// [size, height, width, channels]
   Shape shape() const { return {size(), height, width, channels}; }
-  /// The features() bytes of image i, 0 <= i < size(). Not checked.
-  const uint8_t* image(int64_t i) const {
-    return pixels->data() + rows[static_cast<size_t>(i)] * features();
-  }
-  int label(int64_t i) const {
-    return (*labels)[static_cast<size_t>(rows[static_cast<size_t>(i)])];
-  }
+  /// The features() bytes of image i, and its class. Both throw unless 0 <= i < size().
+  const uint8_t* image(int64_t i) const;
+  int label(int64_t i) const;
 
   /// Images [begin, end). Throws unless 0 <= begin <= end <= size().
   Dataset subset(int64_t begin, int64_t end) const;

@@ -77,6 +77,11 @@ bool lists(const std::vector<T>& all, const T& one) {
   return all.empty() || std::count(all.begin(), all.end(), one) > 0;
 }
 
+void check_scope(const char* op, const Scope& scope) {
+  CHECK_ARG(scope.paths >= 1, "[", op, "] paths of the Scope must be at least 1, got ",
+            scope.paths);
+}
+
 void check_takes(const Takes& takes, const std::string& rule, const Distribution& q) {
   const std::string refusal = takes.refusal(rule, q);
   CHECK_ARG(refusal.empty(), refusal);
@@ -103,6 +108,7 @@ Vars Rule::trained() const {
 
 Var expect(const Distribution& q, const Rule& rule, const Scope& scope, const Cost& cost,
            const Var& context) {
+  check_scope("expect", scope);
   CHECK_ARG(cost && rule.apply, "[expect] ",
             cost ? "rule '" + rule.name + "' has no function" : "the cost is an empty function");
   const Cost checked = [&](const Var& z, const Scope& inner) {
@@ -143,6 +149,7 @@ Var expect(const Distribution& q, const LocalRule& rule, const Scope& scope, con
 }
 
 Var draw(const Distribution& q, const LocalRule& rule, const Scope& scope) {
+  check_scope("draw", scope);
   CHECK_ARG(rule.draw, "[draw] rule '", rule.name, "' has no function");
   switch (scope.pass) {
     case Pass::mean:

@@ -28,6 +28,7 @@ double accuracy(const Tensor& logits, const Tensor& labels) {
             "[accuracy] expected logits [B,K] and labels [B], got ", logits.shape(), " and ",
             labels.shape());
   reduced_count(labels.shape(), {}, "accuracy");
+  one_hot(labels, logits.dim(1));  // throws where a label is no class
   const double right = sum(equal(argmax(logits), labels)).item();
   return right / static_cast<double>(labels.numel());
 }

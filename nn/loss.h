@@ -16,7 +16,8 @@ Var mse_loss(const Var& prediction, const Var& target);
 /// Mean over the features of the binary cross entropy of sigmoid(logits): [...,D], [...,D] -> [...]
 Var bce_with_logits(const Var& logits, const Var& target);
 
-/// Share of examples whose largest logit is at the label: [B,K], [B] -> number in [0, 1].
+/// Share of examples whose largest logit is at the label: [B,K], [B] -> number in [0, 1]. Throws
+/// unless labels are whole numbers in [0, K).
 double accuracy(const Tensor& logits, const Tensor& labels);
 
 }  // namespace stflow::nn

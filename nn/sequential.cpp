@@ -17,6 +17,11 @@ void Sequential::push_back(std::shared_ptr<Module> module) {
   modules_.push_back(std::move(module));
 }
 
+Module& Sequential::operator[](size_t i) {
+  CHECK_ARG(i < size(), "[Sequential] there is no element ", i, ", but ", size(), " elements");
+  return *modules_[i];
+}
+
 Var Sequential::forward(const Var& x) {
   Var y = x;
   for (const auto& module : modules_) y = module->forward(y);

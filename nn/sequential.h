@@ -23,7 +23,8 @@ class Sequential : public Module {
   void push_back(std::shared_ptr<Module> module);
   Var forward(const Var& x) override;
   size_t size() const { return modules_.size(); }
-  Module& operator[](size_t i) { return *modules_.at(i); }
+  /// Element i. Throws unless i < size().
+  Module& operator[](size_t i);
 
  private:
   std::vector<std::shared_ptr<Module>> modules_;

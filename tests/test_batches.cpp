@@ -95,6 +95,14 @@ TEST_CASE("dataset: the default split of 60000 images is 50000 and 10000") {
 TEST_CASE("dataset: impossible parts are refused") {
   const Dataset all = small_dataset(4);
   check_contains(message_of([&] { all.subset(2, 5); }), "[subset] images [2, 5) of a dataset of 4");
+  for (const int64_t i : {-1, 4}) {
+    check_contains(message_of([&] { all.image(i); }), "[image] image ", "of a dataset of 4");
+    check_contains(message_of([&] { all.label(i); }), "[label] image ", "of a dataset of 4");
+  }
+  check_contains(message_of([] { Dataset().image(0); }), "[image] image 0 of a dataset of 0");
+  Dataset rows_only;
+  rows_only.rows = {0};
+  check_contains(message_of([&] { rows_only.label(0); }), "[label] image 0");
   check_contains(message_of([&] { all.take(-1); }), "[take] count must not be negative, got -1");
   check_contains(message_of([&] { split_last(all, 0.1); }),
                  "[split_last] a fraction of 0.1 of 4 images leaves 4 and 0");

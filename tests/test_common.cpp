@@ -99,6 +99,7 @@ TEST_CASE("record: CSV loses no digits and quotes what holds a comma") {
 
 TEST_CASE("record: a table of numbers comes back from CSV, a broken one is refused") {
   const std::vector<Record> rows{{{"step", 1.0}, {"x", 1.0 / 3}}, {{"step", 2.0}, {"x", 1e-300}}};
+  check_contains(message_of([] { csv_table({}); }), "[csv_table] there is no row");
   const std::string table = csv_table(rows);
   CHECK(csv_table(records_from_csv(table, "x.csv")) == table);
   CHECK(records_from_csv("", "x.csv").empty());

@@ -126,6 +126,18 @@ TEST_CASE("misuse: rules refuse options, costs and laws that do not fit") {
       {"fini2 on bits", [] { drawn(fini2()); }, "rule 'fini2' fits count layers only"},
       {"one more bit", [] { expected(measure_valued()); },
        "rule 'measure-valued' fits layers with a"},
+      {"paths -1",
+       [] {
+         Rng rng(1);
+         expect(Bernoulli(leaf(3, 2)), reinforce(), {.rng = rng, .paths = -1}, cost_of);
+       },
+       "[expect] paths of the Scope must be at least 1, got -1"},
+      {"paths 0",
+       [] {
+         Rng rng(1);
+         draw(Bernoulli(leaf(3, 2)), st(), {.rng = rng, .paths = 0});
+       },
+       "[draw] paths of the Scope must be at least 1, got 0"},
       {"no context", [] { expected(make_rule("reinforce-net", {.inputs = 2})); },
        "rule 'reinforce-net' needs a context"},
       {"scalar cost", [] { expected(reinforce(), scalar_cost); }, "[expect] the cost must give"},

@@ -179,3 +179,13 @@ TEST_CASE("Var: an empty one says so, whatever it is asked") {
   check_contains(message_of([&] { empty.id(); }), "[Var]", "empty");
   check_contains(message_of([&] { empty.zero_grad(); }), "[Var]", "empty");
 }
+
+TEST_CASE("var: a gradient that is set or added is a copy") {
+  Var set = Var::parameter(Tensor::zeros({2})), added = Var::parameter(Tensor::zeros({2}));
+  Tensor mine = Tensor::ones({2});
+  set.set_grad(mine);
+  added.add_grad(mine);
+  fill_(mine, 5);
+  CHECK(set.grad()[0] == 1);
+  CHECK(added.grad()[0] == 1);
+}

@@ -181,7 +181,8 @@ std::string csv_row(const Record& row) {
 }
 
 std::string csv_table(const std::vector<Record>& rows) {
-  std::string text = csv_header(rows.at(0)) + "\n";
+  CHECK_ARG(!rows.empty(), "[csv_table] there is no row to take the names from");
+  std::string text = csv_header(rows[0]) + "\n";
   for (const Record& row : rows) text += csv_row(row) + "\n";
   return text;
 }

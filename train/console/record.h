@@ -67,7 +67,7 @@ std::string text_of(const Value& value);
 /// Header and rows, all with the same names, as comma-separated text that loses no digits.
 std::string csv_header(const Record& row);
 std::string csv_row(const Record& row);
-/// The header and all rows, at least one, a line each.
+/// The header and all rows, a line each. Throws when there is no row.
 std::string csv_table(const std::vector<Record>& rows);
 /// Reads such a table of numbers. Throws std::runtime_error that begins with `source` (a path) when
 /// a row has other columns than the header, or no number where one belongs.
