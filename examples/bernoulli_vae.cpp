@@ -78,6 +78,7 @@ void train(int argc, char** argv) {
       {{"encoder", Vae::weights(vae.encoders)}, {"decoder", Vae::weights(vae.decoders)}}, vae.rules,
       neg_elbo, data.validation);
   run.start(loader.batches(), kFigures, rule_trainer.log());
+  variance_log.step();
   // A resumed run begins in the middle: at its epoch, with the batches that are left of it.
   for (int64_t epoch = run.first_epoch(); epoch <= common.epochs && !interrupted(); ++epoch) {
     for (const Batch& batch : loader.epoch(epoch, run.steps_in_epoch())) {

@@ -29,6 +29,7 @@ struct Small {
   CommonOptions common;
   RuleChoice rule;
   VarianceOptions variance{.every = 3, .draws = 2};
+  std::function<void()> on_cost = [] {};
   Options options{"small", "Trains a small model."};
   Dataset data = generate_digits(9, 1, Split::train);
   std::vector<std::vector<int64_t>> sizes{{data.features(), 5}, {5, 4}};
@@ -54,7 +55,10 @@ struct Small {
     optim::Adam adam(vae.weights(), {.lr = common.lr});
     optim::SGD prior({vae.prior_logits}, {.lr = 0.01, .momentum = 0.9});
     RuleTrainer trainer(vae.rules, common.lr);
-    const ImageCost cost = [&](const Tensor& x, Rng& from) { return vae.neg_elbo(x, {from}); };
+    const ImageCost cost = [&](const Tensor& x, Rng& from) {
+      on_cost();
+      return vae.neg_elbo(x, {from});
+    };
     Run run(options, common, {data});
     run.state.add("model", vae);
     run.state.add("adam", adam);
@@ -65,6 +69,7 @@ struct Small {
                     cost, data);
     const DataLoader loader(data, {.batch_size = common.batch_size, .seed = 7});
     run.start(loader.batches(), {"loss"}, trainer.log());
+    log.step();
     for (int64_t epoch = run.first_epoch(); epoch <= common.epochs && !interrupted(); ++epoch) {
       for (const Batch& batch : loader.epoch(epoch, run.steps_in_epoch())) {
         const Var loss = mean(cost(batch.x, rng));

@@ -109,6 +109,35 @@ TEST_CASE("resume: a finished run only makes its end again") {
   CHECK(metrics_of(out) == metrics);
 }
 
+TEST_CASE("resume: Ctrl-C ends a measurement of the variance, which the resumed run makes first") {
+  const TempDir dir;
+  for (const int64_t at : {4, 6}) {  // after three steps: in the first of two draws, in a plain one
+    CAPTURE(at);
+    const std::string whole = dir / concat_message("whole", at),
+                      out = dir / concat_message("cut", at);
+    run_small(whole, {"--rule", "rebar"});
+    int64_t costs = 0;
+    int code = 0;
+    written_to_2_by([&] {
+      printed_by([&] {
+        code = run_main(0, nullptr, [&](int, char**) {
+          Small small({"--out", out.c_str(), "--no-plots", "--rule", "rebar"});
+          small.on_cost = [&] {
+            if (++costs == at) std::raise(SIGINT);
+          };
+          small.train();
+        });
+      });
+    });
+    CHECK(code == 130);
+    CHECK(costs == at);
+    CHECK_FALSE(std::filesystem::exists(out + "/variance.csv"));
+    printed_by([&] { code = run_main(0, nullptr, [&](int, char**) { resume(out); }); });
+    CHECK(code == 0);
+    check_same_run(out, whole);
+  }
+}
+
 TEST_CASE("resume: Ctrl-C saves, says how to resume, and leaves a run that goes on") {
   const TempDir dir;
   run_small(dir / "whole", {});

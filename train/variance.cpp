@@ -7,15 +7,20 @@
 #include "stflow/datasets/data_loader.h"
 #include "stflow/estimators/rules/rules.h"
 #include "stflow/train/console/files.h"
+#include "stflow/train/console/program.h"
 #include "stflow/train/rule_trainer.h"
 
 namespace stflow {
+namespace {
+
+struct Interrupted {};
+
+}  // namespace
 
 void add_variance_options(Options& options, VarianceOptions& variance) {
   options.add("--track-variance", variance.every,
               "steps between two measurements of the gradient's variance; 0: none",
               between(0, kMostSteps));
-  // Ctrl-C does not cut a measurement short, for a resumed run has to have it: it stays short.
   options.add("--variance-draws", variance.draws, "estimates of one batch a measurement",
               between(2, 10000));
   options.only_with("--track-variance", {}, {"--variance-draws"});
@@ -62,13 +67,17 @@ std::vector<std::string> VarianceLog::columns() const {
   return names;
 }
 
-/// Of each part, summed over its parameters.
+/// Of each part, summed over its parameters. Throws Interrupted.
 std::vector<GradientMoments> VarianceLog::measure() {
   Vars parameters;
   for (const Part& part : parts_)
     parameters.insert(parameters.end(), part.parameters.begin(), part.parameters.end());
-  const std::vector<GradientMoments> moments = gradient_moments(
-      [&] { return mean(cost_(images_, rng_)); }, parameters, rules_, options_.draws);
+  const auto draw = [&] {
+    if (interrupted()) throw Interrupted();
+    return mean(cost_(images_, rng_));
+  };
+  const std::vector<GradientMoments> moments =
+      gradient_moments(draw, parameters, rules_, options_.draws);
   std::vector<GradientMoments> sums;
   auto next = moments.begin();
   for (const Part& part : parts_) {
@@ -83,19 +92,28 @@ std::vector<GradientMoments> VarianceLog::measure() {
 }
 
 void VarianceLog::step() {
-  if (options_.every == 0 || run_.steps() % options_.every != 0) return;
+  const int64_t step = run_.steps();
+  if (options_.every == 0 || step == 0 || step % options_.every != 0) return;
+  if (!rows_.empty() && as_number(rows_.back()[0].value) == static_cast<double>(step)) return;
   const Rng before = rng_;
-  const std::vector<GradientMoments> moments = measure();
-  std::vector<GradientMoments> plain;
-  if (measures_plain()) {
-    const std::vector<Rule> used = std::exchange(rules_, std::vector(rules_.size(), reinforce()));
-    const Rng after = std::exchange(rng_, before);
-    plain = measure();
+  const std::vector<Rule> used = rules_;
+  std::vector<GradientMoments> moments, plain;
+  try {
+    moments = measure();
+    if (measures_plain()) {
+      rules_ = std::vector(rules_.size(), reinforce());
+      const Rng after = std::exchange(rng_, before);
+      plain = measure();
+      rules_ = used;
+      rng_ = after;
+    }
+  } catch (const Interrupted&) {  // the run that goes on from here measures first
     rules_ = used;
-    rng_ = after;
+    rng_ = before;
+    return;
   }
 
-  std::vector<Value> numbers{run_.steps()};
+  std::vector<Value> numbers{step};
   for (size_t i = 0; i < parts_.size(); ++i) {
     numbers.emplace_back(moments[i].trace_variance);
     numbers.emplace_back(std::sqrt(moments[i].squared_mean));

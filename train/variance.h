@@ -40,7 +40,8 @@ class VarianceLog {
   VarianceLog(const VarianceLog&) = delete;
   VarianceLog& operator=(const VarianceLog&) = delete;
 
-  /// Call it after each Run::step().
+  /// Call it after Run::start(), where a resumed run makes up for what Ctrl-C has cut short, and
+  /// after each Run::step().
   void step();
   /// variance_curves.png: the traces against steps.
   void plot() const;
