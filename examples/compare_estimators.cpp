@@ -84,7 +84,7 @@ void run_campaign(int argc, char** argv) {
   const bool complete = campaign.run(cells, jobs, quiet);
   if (interrupted()) report.no_plots = true;
   write_report(campaign, cells, report);
-  if (interrupted()) std::cerr << "stopped; the same command goes on from here\n";
+  if (interrupted()) tell("stopped; the same command goes on from here");
   if (!complete && !interrupted()) throw std::runtime_error("not all runs have finished");
 }
 

@@ -160,9 +160,8 @@ void run(int argc, char** argv) {
   });
   write_file(directory + "/config.json", to_json(config, 2) + "\n");
   if (!quiet) {
-    std::cerr << concat_message("poisson_gan: ", cases.size(), " cases, seeds ", seed, " to ",
-                                seed + seeds - 1, ", ", threads, " threads, results in ", directory,
-                                "\n");
+    tell(concat_message("poisson_gan: ", cases.size(), " cases, seeds ", seed, " to ",
+                        seed + seeds - 1, ", ", threads, " threads, results in ", directory));
   }
   Progress progress(runs, Progress::standard_error(quiet));
   train_cases(cases, train_poisson_gan, seed, seeds, [&](const std::string& name) {
@@ -173,7 +172,7 @@ void run(int argc, char** argv) {
     std::filesystem::remove(directory + "/config.json");  // and nothing that is not our own
     std::error_code not_empty;
     if (ours) std::filesystem::remove(directory, not_empty);
-    std::cerr << "stopped before the last run had ended: nothing to report\n";
+    tell("stopped before the last run had ended: nothing to report");
     return;
   }
 

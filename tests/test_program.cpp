@@ -35,14 +35,17 @@ TEST_CASE("program: every way to end has its exit code and its message") {
     run([] { throw std::bad_alloc(); });
     run([] { throw UsageError("unknown option"); });
     run([] { throw Diverged("loss became NaN"); });
+    run([] { throw std::runtime_error("file '\x1b[2J\x07\xc2\x9b\x7f\xc3\xa9'\nhint"); });
     run([] { std::cout.setstate(std::ios::badbit); });  // as when the disk is full
   });
-  CHECK(codes == std::vector<int>{0, 0, 1, 1, 1, 1, 2, 3, 1});
+  CHECK(codes == std::vector<int>{0, 0, 1, 1, 1, 1, 2, 3, 1, 1});
   CHECK(printed.err ==
         "error: no data\nerror: [matmul] sizes\n"
         "error: cannot access '/nowhere': No such file or directory\nerror: out of memory; hint: a "
         "smaller --batch-size\n"
-        "error: unknown option\nerror: loss became NaN\nerror: cannot write to standard output\n");
+        "error: unknown option\nerror: loss became NaN\n"
+        "error: file '\\x1b[2J\\x07\\x9b\\x7f\xc3\xa9'\nhint\nerror: cannot write to standard "
+        "output\n");
 }
 
 TEST_CASE("program: Ctrl-C is a question to the loop, and ends with 130; SIGTERM with 143") {

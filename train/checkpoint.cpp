@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
-#include <iostream>
 #include <map>
 #include <optional>
 #include <set>
@@ -224,8 +223,7 @@ void load_checkpoint(const std::string& run_directory, const TrainingState& stat
     try {
       file = read_checkpoint(path);
     } catch (const std::runtime_error& error) {
-      std::cerr << concat_message("warning: ", error.what(),
-                                  "; the checkpoint before it is taken\n");
+      tell(concat_message("warning: ", error.what(), "; the checkpoint before it is taken"));
       continue;
     }
     return state.load(*file, path);

@@ -1,11 +1,10 @@
 #include "stflow/train/data.h"
 
-#include <iostream>
-
 #include "stflow/datasets/binarize.h"
 #include "stflow/datasets/catalog.h"
 #include "stflow/datasets/images.h"
 #include "stflow/tensor/check.h"
+#include "stflow/train/console/program.h"
 
 namespace stflow {
 namespace {
@@ -51,8 +50,8 @@ DataParts load_image_parts(const CommonOptions& common, const std::string& folde
   const Dataset all =
       load_image_folder(folder, {.channels = colour ? 3 : 1, .size = static_cast<int>(size)});
   if (!all.passed_over.empty()) {
-    std::cerr << concat_message("warning: ", folder, ": ", all.passed_over,
-                                "; .png, .jpg and .jpeg are read\n");
+    tell(concat_message("warning: ", folder, ": ", all.passed_over,
+                        "; .png, .jpg and .jpeg are read"));
   }
   check_enough(all, 4, "training, validation and test");
   const auto [rest, test] = split_last(all.shuffled(static_cast<uint64_t>(common.seed)));

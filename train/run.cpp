@@ -110,10 +110,10 @@ Run::Run(const Options& options, const CommonOptions& common, const std::vector<
                      num_threads(), num_threads() == 1 ? " thread" : " threads", ", results in ",
                      directory_));
   if (!blas_uses_openmp()) {
-    std::cerr << concat_message(
+    tell(concat_message(
         "warning: the BLAS in use is not OpenBLAS with OpenMP (", blas_description(),
         "): its threads compete with ours; hint: apt-get install libopenblas-openmp-dev, or "
-        "OPENBLAS_NUM_THREADS=1\n");
+        "OPENBLAS_NUM_THREADS=1"));
   }
 }
 
@@ -223,7 +223,7 @@ double Run::last(const std::string& name) const {
 void Run::say(const std::string& text) {
   if (common_.quiet) return;
   if (progress_) progress_->clear();
-  std::cerr << text + "\n";
+  tell(text);
 }
 
 void Run::save_images(const std::string& name, const Tensor& images, const ImageGrid& grid) {
@@ -278,9 +278,7 @@ void Run::finish(const Record& results) {
   if (interrupted()) say_how_to_resume();
 }
 
-void Run::say_how_to_resume() const {
-  std::cerr << "stopped; continue with: " + resume_command_ + "\n";
-}
+void Run::say_how_to_resume() const { tell("stopped; continue with: " + resume_command_); }
 
 void Run::write_manifest() const {
   write_file(path("manifest.json"), to_json(manifest_, 2) + "\n");

@@ -4,9 +4,9 @@
 // manifest.json, which anybody may have edited, must agree with it.
 #include <algorithm>
 #include <filesystem>
-#include <iostream>
 
 #include "stflow/train/console/files.h"
+#include "stflow/train/console/program.h"
 #include "stflow/train/run.h"
 
 namespace stflow {
@@ -66,8 +66,8 @@ void Run::check_manifest() const {
   for (const char* name : {"version", "compiler", "blas"}) {
     const auto& other = get<std::string>(before, name, file);
     if (other == get<std::string>(manifest_, name)) continue;
-    std::cerr << concat_message("warning: the run began with another ", name, ", ", other,
-                                ": its numbers may go on a little differently\n");
+    tell(concat_message("warning: the run began with another ", name, ", ", other,
+                        ": its numbers may go on a little differently"));
   }
 }
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
-#include <iostream>
 #include <mutex>
 #include <sstream>
 #include <thread>
@@ -205,7 +204,7 @@ bool Campaign::run(const std::vector<Cell>& cells, int64_t jobs, bool quiet) con
   std::exception_ptr error;
   const auto say = [&](const std::string& line) {
     const std::lock_guard lock(mutex);
-    if (!quiet) std::cerr << line + "\n";
+    if (!quiet) tell(line);
   };
   const auto work = [&] {
     for (size_t i = next++; i < open.size() && !interrupted(); i = next++) {

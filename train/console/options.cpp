@@ -278,7 +278,7 @@ void Options::warn_without_effect() const {
     const std::string found = off ? "without " + other : "with " + other + " " + value;
     for (const std::string& name : names) {
       if (met || find_entry(name)->option->count() == 0) continue;
-      std::cerr << concat_message("warning: ", name, " has no effect ", found, "\n");
+      tell(concat_message("warning: ", name, " has no effect ", found));
     }
   }
 }

@@ -12,10 +12,10 @@
 #include <cstdio>
 #include <filesystem>
 #include <functional>
-#include <iostream>
 
 #include "stflow/tensor/numbers.h"
 #include "stflow/train/console/files.h"
+#include "stflow/train/console/program.h"
 #include "stflow/train/console/record.h"
 
 #define STB_IMAGE_WRITE_IMPLEMENTATION
@@ -180,7 +180,7 @@ bool draw(const std::string& stem, const std::vector<std::string>& command,
   } catch (const std::runtime_error& error) {
     cause = concat_message("could not write: ", error.what());
   }
-  std::cerr << concat_message("note: no picture of ", stem, ": ", command[0], " ", cause, "\n");
+  tell(concat_message("note: no picture of ", stem, ": ", command[0], " ", cause));
   return false;
 }
 

@@ -16,6 +16,7 @@
 #include <numeric>
 
 #include "stflow/tensor/check.h"
+#include "stflow/train/console/words.h"
 
 namespace stflow {
 namespace {
@@ -59,7 +60,7 @@ void reserve_standard_streams() {
 }
 
 int report(int code, const std::string& message) {
-  std::cerr << "error: " + message + "\n";
+  tell("error: " + message);
   return code;
 }
 
@@ -107,6 +108,8 @@ int run_main(int argc, char** argv, const std::function<void(int, char**)>& body
   if (!std::cout && caught_signal != SIGPIPE) return report(1, "cannot write to standard output");
   return caught_signal == 0 ? 0 : 128 + caught_signal;
 }
+
+void tell(const std::string& line) { std::cerr << printable(line) + "\n"; }
 
 bool interrupted() { return caught_signal != 0; }
 

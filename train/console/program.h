@@ -30,6 +30,9 @@ struct Finished {};
 /// Gives the place of a closed standard stream to /dev/null, such that using it still fails.
 int run_main(int argc, char** argv, const std::function<void(int, char**)>& body);
 
+/// A line for the user on standard error, printable() of words.h. All but progress goes this way.
+void tell(const std::string& line);
+
 /// Has the user asked us to stop? A training loop looks after each batch, then ends as usual, so
 /// that all that was learnt is saved.
 bool interrupted();
