@@ -148,6 +148,12 @@ TEST_CASE("files: what a program writes on its own goes through no symbolic link
   check_contains(refusal_of([&] { make_own_directory(dir / "ours"); }), dir / "ours",
                  "symbolic link");
   CHECK_NOTHROW(make_directory(dir / "ours"));
+  check_contains(refusal_of([&] { make_own_directory(dir / "gone/ours"); }), dir / "gone/ours",
+                 "No such file or directory");
+  CHECK_FALSE(fs::exists(dir / "gone"));
+  make_own_directory(dir / "new");
+  CHECK_NOTHROW(make_own_directory(dir / "new"));
+  check_contains(refusal_of([&] { make_own_directory(victim); }), victim);
   check_contains(refusal_of([&] { make_directory(victim + "/x"); }),
                  "cannot create directory '" + victim + "/x'", "Not a directory");
 }

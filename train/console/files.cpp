@@ -130,7 +130,9 @@ void make_directory(const std::string& path) {
 }
 
 void make_own_directory(const std::string& path) {
-  make_directory(path);
+  std::error_code error;
+  if (fs::create_directory(path, error)) return;  // which follows no link
+  if (error) fail("create directory", path, error.value());
   if (fs::is_symlink(path)) {
     throw std::runtime_error(concat_message(
         "cannot write in '", path,

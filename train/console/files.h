@@ -24,7 +24,8 @@ void append_line(const std::string& path, const std::string& line);
 /// Creates a directory and those above it that are missing, or takes the one that is there. Throws
 /// std::runtime_error with the system's reason.
 void make_directory(const std::string& path);
-/// The same, but a symbolic link to a directory is refused.
+/// Creates a directory within one that is there, or takes it; a symbolic link to a directory is
+/// refused. A run directory that was taken away is not made anew, without its configuration.
 void make_own_directory(const std::string& path);
 /// Creates the directory `out` for a run, or takes it if it is there and empty; with an empty `out`
 /// makes runs/<program>-<date>-<time>, numbered if that is taken. Returns its path. Throws
