@@ -369,7 +369,7 @@ for rule in $rules arm disarm; do
   expect_exit 0 "sbn --rule $rule" 'nll_samples        2' 'peak_rss_mb' -- \
     "$build/sbn" --data tiny --epochs 1 --no-plots --nll-samples 2 --rule "$rule"
 done
-expect_exit 2 'categorical_vae: a rule of another law' "--rule: 'arm' is not one of" -- \
+expect_exit 2 'categorical_vae: a rule of another distribution' "--rule: 'arm' is not one of" -- \
   "$build/categorical_vae" --data tiny --rule arm
 
 expect_exit 0 '--track-variance' 'results in tracked' -- \
@@ -466,7 +466,7 @@ expect_exit 2 'estimator_lab: no such problem' "--problem: 'bernouli4' is not on
 expect_exit 2 'estimator_lab: misspelt rule' \
   "; did you mean 'disarm'?" -- "${lab[@]}" --rule st,disram
 expect_exit 2 'estimator_lab: no rule' 'error: --rule: expected all, or names' -- "${lab[@]}" --rule ''
-expect_exit 2 'estimator_lab: a rule of another law' "error: --rule: 'arm' is not one of st, mmd, fini2" -- \
+expect_exit 2 'estimator_lab: a rule of another distribution' "error: --rule: 'arm' is not one of st, mmd, fini2" -- \
   "${lab[@]}" --problem poisson-critic --rule arm
 expect_exit 0 'estimator_lab --rule-option, for those that have it' '"rule":"rebar"' '"tune=false,temperature=.7"' -- \
   "${lab[@]}" --rule st,rebar --rule-option tune=false,temperature=.7 --json --no-plots --out lab5
@@ -511,7 +511,7 @@ check 'poisson_gan --quiet is silent on standard error' [ ! -s silent ]
 check 'poisson_gan: same seed, same bits for any number of threads' cmp gan1/runs.csv gan3/runs.csv
 check 'poisson_gan: nor do pictures change them' cmp gan/runs.csv gan3/runs.csv
 expect_exit 0 'poisson_gan --objective wasserstein' '| st ' -- "${gan[@]}" --objective wasserstein --no-plots
-expect_exit 2 'poisson_gan: a rule of another law' "--rule: 'arm' is not one of st, mmd" -- "${gan[@]}" --rule arm
+expect_exit 2 'poisson_gan: a rule of another distribution' "--rule: 'arm' is not one of st, mmd" -- "${gan[@]}" --rule arm
 expect_exit 0 'poisson_gan --rule-option' '"rule_option":"epsilon=3"' -- \
   "${gan[@]}" --rule-option epsilon=3 --json --no-plots --out gan7
 expect_exit 0 'poisson_gan --epsilon is the same' '"epsilon":3' -- "${gan[@]}" --epsilon 3 --json --no-plots --out gan8

@@ -23,7 +23,7 @@ inline Cost ignoring_scope(const std::function<Var(const Var&)>& f) {
   return [f](const Var& z, const Scope&) { return f(z); };
 }
 
-using MakeLaw = std::function<std::unique_ptr<Distribution>(const Var& param)>;
+using MakeDistribution = std::function<std::unique_ptr<Distribution>(const Var& param)>;
 
 inline std::unique_ptr<Distribution> make_bernoulli(const Var& logits) {
   return std::make_unique<Bernoulli>(logits);
@@ -47,10 +47,10 @@ inline RuleOptions options_for(int64_t units) {
 
 /// The estimates that `rule` makes for each row of param [B,D], in one call: [B,D].
 inline Tensor estimates(const Rule& rule, const Tensor& param, const Cost& cost, Rng& rng,
-                        const MakeLaw& make_law = make_bernoulli) {
+                        const MakeDistribution& make_distribution = make_bernoulli) {
   const Var leaf = Var::parameter(param);
   const Scope scope{rng};
-  const Var loss = sum(expect(*make_law(leaf), rule, scope, cost, /*context=*/Var(param)));
+  const Var loss = sum(expect(*make_distribution(leaf), rule, scope, cost, /*context=*/Var(param)));
   return grad({loss}, {leaf})[0].value();
 }
 

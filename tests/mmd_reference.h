@@ -127,7 +127,7 @@ inline Point mmd_estimate(const Atoms& law, const PlainKernel& kernel, const Poi
 struct MmdCase {
   std::string name;  // of the parameter
   std::string law;
-  MakeLaw make;
+  MakeDistribution make;
   Tensor param;  // [1,D], one unit
   std::function<Point(const Point& theta, const Point& gradient)> chain;
 };

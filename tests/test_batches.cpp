@@ -272,8 +272,8 @@ TEST_CASE("binarize: static draws 1 with probability grey / 255") {
     const double share =
         share_of_ones(binarize(plain_dataset(2000, static_cast<uint8_t>(grey)), Binarize::static_));
     const double p = grey / 255.;
-    // Five standard deviations: fails for a wrong law, and once in 3 million fixed seeds for the
-    // right one.
+    // Five standard deviations: fails for a wrong distribution, and once in 3 million fixed seeds
+    // for the right one.
     CHECK(std::abs(share - p) <= 5 * std::sqrt(p * (1 - p) / 200000));
   }
 }

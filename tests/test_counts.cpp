@@ -15,7 +15,7 @@ constexpr double kTolerance = kDouble ? 1e-9 : 2e-5;
 
 struct Case {
   std::string name;
-  MakeLaw make;
+  MakeDistribution make;
   std::function<double(double a, double k)> log_pmf;
 };
 
@@ -76,7 +76,7 @@ void for_all(const std::function<void(const Case&, double)>& body) {
 }
 
 Problem problem_of(const Case& c, const Tensor& param) {
-  const MakeLaw make = c.make;
+  const MakeDistribution make = c.make;
   return {c.name, param, [make](const Var& logits, const Scope& scope, const Layer& expectation) {
             return expectation(*make(logits), scope,
                                [](const Var& z, const Scope&) { return cost_of(z); });

@@ -1,5 +1,5 @@
-// test_distributions.cpp - the three laws as formulas: probabilities, scores, moments, relaxations
-// and their errors, against plain sums over all states. That samples follow them is in
+// test_distributions.cpp - the three distributions as formulas: probabilities, scores, moments,
+// relaxations and their errors, against plain sums over all states. That samples follow them is in
 // test_sampling.cpp.
 #include <doctest/doctest.h>
 
@@ -15,10 +15,10 @@ namespace {
 
 constexpr double kTolerance = kDouble ? 1e-11 : 1e-5;
 
-// One row of each law, small enough to enumerate.
+// One row of each distribution, small enough to enumerate.
 struct Example {
   std::string name;
-  MakeLaw make;
+  MakeDistribution make;
   Tensor param, other;  // [1,D]
 };
 
@@ -76,27 +76,29 @@ TEST_CASE("log_prob: poisson is z log rate - rate - log z!, summed over units") 
 }
 
 TEST_CASE("log_prob: states of shape [M,1,D] meet parameters of shape [B,D]") {
-  for (const Example& law : examples()) {
-    CAPTURE(law.name);
-    const Tensor both = concat(std::vector{law.param, law.other}, 0);
-    const Tensor states = law.make(law.other)->states();
+  for (const Example& example : examples()) {
+    CAPTURE(example.name);
+    const Tensor both = concat(std::vector{example.param, example.other}, 0);
+    const Tensor states = example.make(example.other)->states();
     const Tensor stacked = states.reshape({states.dim(0), 1, states.dim(1)});
-    const Tensor table = law.make(both)->log_prob(stacked).value();
+    const Tensor table = example.make(both)->log_prob(stacked).value();
     CHECK(table.shape() == Shape{states.dim(0), 2});
-    check_equal(slice(table, 1, 0, 1), per_row(law.make(law.param)->log_prob(states).value()));
-    check_equal(slice(table, 1, 1, 2), per_row(law.make(law.other)->log_prob(states).value()));
+    check_equal(slice(table, 1, 0, 1),
+                per_row(example.make(example.param)->log_prob(states).value()));
+    check_equal(slice(table, 1, 1, 2),
+                per_row(example.make(example.other)->log_prob(states).value()));
   }
 }
 
 TEST_CASE("states: probabilities add up to one, means and scores are those of the sum") {
-  for (const Example& law : examples()) {
-    CAPTURE(law.name);
-    const auto q = law.make(law.param);
-    const Tensor states = q->states(), rows = copies(law.param, states.dim(0));
+  for (const Example& example : examples()) {
+    CAPTURE(example.name);
+    const auto q = example.make(example.param);
+    const Tensor states = q->states(), rows = copies(example.param, states.dim(0));
     check_close(expectation(*q, Tensor::ones({states.dim(0)})), Tensor::scalar(1), 0, kTolerance);
     check_close(expectation(*q, states), q->mean().value().reshape({-1}), 0, 10 * kTolerance);
-    check_close(expectation(*q, law.make(rows)->score(states)), Tensor::zeros({states.dim(1)}), 0,
-                10 * kTolerance);
+    check_close(expectation(*q, example.make(rows)->score(states)), Tensor::zeros({states.dim(1)}),
+                0, 10 * kTolerance);
   }
 }
 
@@ -110,28 +112,28 @@ TEST_CASE("states: every joint state once, the last unit fastest") {
 }
 
 TEST_CASE("score: equals the gradient of log_prob") {
-  for (const Example& law : examples()) {
-    CAPTURE(law.name);
-    const Tensor states = law.make(law.param)->states();
-    const Var param = Var::parameter(copies(law.param, states.dim(0)));
-    const auto q = law.make(param);
+  for (const Example& example : examples()) {
+    CAPTURE(example.name);
+    const Tensor states = example.make(example.param)->states();
+    const Var param = Var::parameter(copies(example.param, states.dim(0)));
+    const auto q = example.make(param);
     check_close(q->score(states), grad({q->log_prob(states)}, {param})[0].value(), 1e-5, 1e-6);
   }
 }
 
 TEST_CASE("entropy: equals the sum of -q log q over all states") {
-  for (const Example& law : examples()) {
-    CAPTURE(law.name);
-    const auto q = law.make(law.param);
+  for (const Example& example : examples()) {
+    CAPTURE(example.name);
+    const auto q = example.make(example.param);
     const Tensor expected = neg(expectation(*q, q->log_prob(q->states()).value()));
     check_close(q->entropy().value(), expected.reshape({1}), kTolerance, kTolerance);
   }
 }
 
 TEST_CASE("kl: equals the sum of q (log q - log p) over all states, and is 0 between equals") {
-  for (const Example& law : examples()) {
-    CAPTURE(law.name);
-    const auto q = law.make(law.param), p = law.make(law.other);
+  for (const Example& example : examples()) {
+    CAPTURE(example.name);
+    const auto q = example.make(example.param), p = example.make(example.other);
     const Tensor states = q->states();
     const Tensor ratio = sub(q->log_prob(states).value(), p->log_prob(states).value());
     check_close(kl_of(*q, *p).value(), expectation(*q, ratio).reshape({1}), 10 * kTolerance,
@@ -141,24 +143,24 @@ TEST_CASE("kl: equals the sum of q (log q - log p) over all states, and is 0 bet
 }
 
 TEST_CASE("log_prob, mean, entropy and kl: gradients pass the check, of the second order too") {
-  for (const Example& law : examples()) {
-    CAPTURE(law.name);
+  for (const Example& example : examples()) {
+    CAPTURE(example.name);
     const GradcheckOptions twice{.order = kDouble ? 2 : 1};
-    const Tensor z = law.make(law.param)->states().rows(3, 4);
+    const Tensor z = example.make(example.param)->states().rows(3, 4);
     const auto check = [&](const std::function<Var(const Vars&)>& f,
                            const std::vector<Tensor>& inputs) {
       CHECK_NOTHROW(gradcheck(f, inputs, twice));
     };
-    check([&](const auto& in) { return law.make(in[0])->log_prob(in[1]); },
-          {law.param, add(z, Tensor::scalar(real(.5)))});
-    check([&](const auto& in) { return law.make(in[0])->mean(); }, {law.param});
-    check([&](const auto& in) { return law.make(in[0])->entropy(); }, {law.param});
-    check([&](const auto& in) { return kl_of(*law.make(in[0]), *law.make(in[1])); },
-          {law.param, law.other});
+    check([&](const auto& in) { return example.make(in[0])->log_prob(in[1]); },
+          {example.param, add(z, Tensor::scalar(real(.5)))});
+    check([&](const auto& in) { return example.make(in[0])->mean(); }, {example.param});
+    check([&](const auto& in) { return example.make(in[0])->entropy(); }, {example.param});
+    check([&](const auto& in) { return kl_of(*example.make(in[0]), *example.make(in[1])); },
+          {example.param, example.other});
   }
 }
 
-TEST_CASE("with_param, detach, repeated: the same law, without gradients or S times") {
+TEST_CASE("with_param, detach, repeated: the same distribution, without gradients or S times") {
   const Tensor logits = Tensor::from({real(.5), -1, 2, 0}, {1, 4});
   const Categorical q(Var::parameter(logits), 2);
   CHECK_FALSE(q.detach().mean().requires_grad());
@@ -207,29 +209,29 @@ TEST_CASE("relaxed: gradients in the logits and the temperature pass the check, 
   Rng rng(2);
   const Tensor u = rng.uniform({1, 6}), v = rng.uniform({1, 6});
   const GradcheckOptions twice{.order = kDouble ? 2 : 1};
-  for (const Example& law : examples()) {
-    if (law.name == "poisson") continue;
-    CAPTURE(law.name);
-    const Tensor noise = slice(u, 1, 0, law.param.dim(1));
+  for (const Example& example : examples()) {
+    if (example.name == "poisson") continue;
+    CAPTURE(example.name);
+    const Tensor noise = slice(u, 1, 0, example.param.dim(1));
     const auto relaxed = [&](const Vars& in) {
       Rng replay = Rng::replay({noise});
-      return law.make(in[0])->relaxed(in[1], replay);
+      return example.make(in[0])->relaxed(in[1], replay);
     };
-    CHECK_NOTHROW(gradcheck(relaxed, {law.param, Tensor::scalar(real(.7))}, twice));
+    CHECK_NOTHROW(gradcheck(relaxed, {example.param, Tensor::scalar(real(.7))}, twice));
     const auto given_sample = [&](const Vars& in) {
-      const auto q = law.make(in[0]);
+      const auto q = example.make(in[0]);
       const Tensor z = q->harden(q->perturbed(noise).value());
-      return q->soften(q->perturbed_given(z, slice(v, 1, 0, law.param.dim(1))), in[1]);
+      return q->soften(q->perturbed_given(z, slice(v, 1, 0, example.param.dim(1))), in[1]);
     };
-    CHECK_NOTHROW(gradcheck(given_sample, {law.param, Tensor::scalar(real(.7))}, twice));
+    CHECK_NOTHROW(gradcheck(given_sample, {example.param, Tensor::scalar(real(.7))}, twice));
   }
 }
 
 TEST_CASE("relaxed: a temperature must be positive") {
   Rng rng(1);
   const Scope forgotten{rng, Pass::relaxed};
-  for (const Example& law : examples()) {
-    const auto q = law.make(law.param);
+  for (const Example& example : examples()) {
+    const auto q = example.make(example.param);
     check_contains(message_of([&] { draw(*q, st(), forgotten); }), "temperature", "0");
     check_contains(message_of([&] { q->relaxed(-1, rng); }), "temperature", "-1");
     check_contains(message_of([&] { q->relaxed(Var(NAN), rng); }), "temperature", "nan");
@@ -255,7 +257,7 @@ TEST_CASE("perturbed_given: the noise behind it is uniform on the sample's side 
   }
 }
 
-TEST_CASE("perturbed_given: mixed over samples it has the law of perturbed") {
+TEST_CASE("perturbed_given: mixed over samples it is distributed as perturbed") {
   const int64_t n = 100'000;
   Rng rng(3);
   const Bernoulli q(Tensor::full({n}, real(.8)));
@@ -316,7 +318,7 @@ TEST_CASE("distributions: bad parameters are refused, with the value and where i
                  "[kl]", "2", "3");
 }
 
-TEST_CASE("states: too many are refused, naming the law") {
+TEST_CASE("states: too many are refused, naming the distribution") {
   check_contains(message_of([] {
                    Bernoulli(Tensor::zeros({1, 17})).states();
                  }),

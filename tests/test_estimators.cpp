@@ -295,7 +295,7 @@ TEST_CASE("rules: a sampled estimate cannot be differentiated again") {
   }
 }
 
-TEST_CASE("rules: a rule that does not fit the law says so") {
+TEST_CASE("rules: a rule that does not fit the distribution says so") {
   Rng rng(1);
   const Categorical q(Var::parameter(Tensor::zeros({1, 4})), 4);
   const Cost f = ignoring_scope([](const Var& z) { return sum(z, {-1}); });

@@ -1,5 +1,5 @@
-// test_extreme_rules.cpp - the rules on the parameters of test_extreme_laws.cpp: finite estimates,
-// and means that are the gradient of the expectation where a rule is unbiased.
+// test_extreme_rules.cpp - the rules on the parameters of test_extreme_distributions.cpp: finite
+// estimates, and means that are the gradient of the expectation where a rule is unbiased.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -34,7 +34,8 @@ bool is_unbiased(const std::string& rule) {
 
 }  // namespace
 
-TEST_CASE("rules: a masked category gets no gradient, the others that of the law without it") {
+TEST_CASE(
+    "rules: a masked category gets no gradient, the others that of the distribution without it") {
   const Cost cost = ignoring_scope([](const Var& z) { return categorical_cost(z); });
   const Tensor logits = Tensor::from({real(.3), -kInf, real(-1.1), real(.2), 0, real(.4)}, {1, 6});
   // As if the masked category were one of e^-40.

@@ -36,8 +36,8 @@ Var expected_inside(const Var& z, bool relaxed) {
 }
 
 struct Outer {
-  std::string law;
-  MakeLaw make;
+  std::string distribution;
+  MakeDistribution make;
   Tensor param;
 };
 
@@ -73,7 +73,7 @@ TEST_CASE("nested rules: every unbiased rule around every rule agrees with quadr
     for (const RuleInfo& info : rule_registry()) {
       if (!info.unbiased || !info.refusal(*outer.make(outer.param)).empty()) continue;
       for (const std::string& name : rule_names("bernoulli")) {
-        CAPTURE(outer.law);
+        CAPTURE(outer.distribution);
         CAPTURE(info.name);
         CAPTURE(name);
         RuleOptions options = options_for(1);

@@ -108,7 +108,7 @@ TEST_CASE("normal: golden values of seed 1") {
 }
 
 // Each bound is five standard errors: a right generator fails with probability below 1e-5.
-TEST_CASE("uniform and normal: moments are those of the law") {
+TEST_CASE("uniform and normal: moments are those of the distribution") {
   Rng rng(4);
   const Tensor u = rng.uniform({100000}), z = rng.normal({100000});
   CHECK(std::abs(moment(u, 1) - 1.0 / 2) < 5 * std::sqrt(1.0 / 12 / 1e5));

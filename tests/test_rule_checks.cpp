@@ -1,5 +1,5 @@
 // test_rule_checks.cpp - what rules are given that makes no sense, and the edges of what does:
-// every rule on every law.
+// every rule on every distribution.
 #include <doctest/doctest.h>
 
 #include <limits>
@@ -14,14 +14,14 @@ using namespace stflow::testing;
 
 namespace {
 
-struct Law {
+struct Case {
   std::string name;
-  MakeLaw make;
+  MakeDistribution make;
   Tensor param;  // [3,2]
 };
 
-const std::vector<Law>& laws() {
-  static const std::vector<Law> all{
+const std::vector<Case>& cases() {
+  static const std::vector<Case> all{
       {"bernoulli", make_bernoulli, Tensor::full({3, 2}, real(.3))},
       {"categorical", [](const Var& a) { return std::make_unique<Categorical>(a, 2); },
        Tensor::full({3, 2}, real(.3))},
@@ -31,13 +31,13 @@ const std::vector<Law>& laws() {
 
 Var curved(const Var& z) { return sum(square(z - 0.3), {-1}); }
 
-// Calls `body` with every law and a rule of every name that fits it.
-void for_all_rules(const std::function<void(const Law&, const std::string&, const Rule&)>& body) {
-  for (const Law& law : laws()) {
-    for (const std::string& name : rule_names(law.name)) {
-      CAPTURE(law.name);
+// Calls `body` with every distribution and a rule of every name that fits it.
+void for_all_rules(const std::function<void(const Case&, const std::string&, const Rule&)>& body) {
+  for (const Case& c : cases()) {
+    for (const std::string& name : rule_names(c.name)) {
+      CAPTURE(c.name);
       CAPTURE(name);
-      body(law, name, make_rule(name, options_for(2)));
+      body(c, name, make_rule(name, options_for(2)));
     }
   }
 }
@@ -51,12 +51,12 @@ struct Found {
   Tensor gradient;
 };
 
-Found differentiate(const Law& law, const Tensor& param, const Rule& rule,
+Found differentiate(const Case& c, const Tensor& param, const Rule& rule,
                     const std::function<Var(const Var&)>& cost = curved) {
   Rng rng(1);
   const Var leaf = Var::parameter(param);
   const Var f =
-      expect(*law.make(leaf), rule, Scope{rng}, ignoring_scope(cost), /*context=*/leaf.detach());
+      expect(*c.make(leaf), rule, Scope{rng}, ignoring_scope(cost), /*context=*/leaf.detach());
   return {f, grad({sum(f)}, {leaf})[0].value()};
 }
 
@@ -72,11 +72,11 @@ TEST_CASE("rules: a cost without a path to z is refused by those that need its g
     return sum(Var(greater(z.value(), Tensor::scalar(1))), {-1});
   };
   const auto detached = [](const Var& z) { return curved(z.detach()); };
-  for_all_rules([&](const Law& law, const std::string& name, const Rule& rule) {
-    const bool needs = one_of(name, need) && !(name == "relax" && law.name == "poisson");
+  for_all_rules([&](const Case& c, const std::string& name, const Rule& rule) {
+    const bool needs = one_of(name, need) && !(name == "relax" && c.name == "poisson");
     for (const std::function<Var(const Var&)>& cost :
          {std::function<Var(const Var&)>(step), std::function<Var(const Var&)>(detached)}) {
-      const std::string text = message_of([&] { differentiate(law, law.param, rule, cost); });
+      const std::string text = message_of([&] { differentiate(c, c.param, rule, cost); });
       if (needs) {
         check_contains(text, "'" + name + "' needs the gradient", "reinforce-mean", "leave-one-out",
                        "0 * sum(z, {-1})");
@@ -88,14 +88,14 @@ TEST_CASE("rules: a cost without a path to z is refused by those that need its g
 }
 
 TEST_CASE("rules: a cost may be constant on purpose, and needs no path without a gradient") {
-  for_all_rules([&](const Law& law, const std::string&, const Rule& rule) {
+  for_all_rules([&](const Case& c, const std::string&, const Rule& rule) {
     const auto constant = [](const Var& z) { return 3 + 0 * sum(z, {-1}); };
-    CHECK(all_finite(differentiate(law, law.param, rule, constant).gradient));
+    CHECK(all_finite(differentiate(c, c.param, rule, constant).gradient));
     const auto step = ignoring_scope(
         [](const Var& z) { return sum(Var(greater(z.value(), Tensor::scalar(1))), {-1}); });
     const NoGradGuard no_grad;
     Rng rng(1);
-    CHECK_NOTHROW(expect(*law.make(law.param), rule, Scope{rng}, step));
+    CHECK_NOTHROW(expect(*c.make(c.param), rule, Scope{rng}, step));
   });
 }
 
@@ -111,13 +111,13 @@ TEST_CASE("rules: a layer between counts as a path to z") {
 // ---- twice ----
 
 TEST_CASE("rules: no sampled estimate can be differentiated twice; what is exact can") {
-  for_all_rules([&](const Law& law, const std::string& name, const Rule& rule) {
+  for_all_rules([&](const Case& c, const std::string& name, const Rule& rule) {
     Rng rng(1);
-    const Var leaf = Var::parameter(law.param);
+    const Var leaf = Var::parameter(c.param);
     const auto linear = [](const Var& z) { return sum(z, {-1}); };
     for (const bool curve : {false, true}) {
       const Cost cost = curve ? ignoring_scope(curved) : ignoring_scope(linear);
-      const Var f = expect(*law.make(leaf), rule, Scope{rng}, cost, leaf.detach());
+      const Var f = expect(*c.make(leaf), rule, Scope{rng}, cost, leaf.detach());
       const Var first = grad({sum(f)}, {leaf}, /*create_graph=*/true)[0];
       const std::string text = message_of([&] { grad({sum(first)}, {leaf}); });
       if (one_of(name, {"exact", "gumbel-softmax", "none"})) {
@@ -136,27 +136,27 @@ TEST_CASE("rules: a logit that is NaN has the gradient NaN") {
       {"on_param", from_local(st({.on_param = true}))},
       {"linear", from_local(mmd({.kernel = Kernel::linear}))},
       {"without control variate", from_local(mmd({.control_variate = false}))}};
-  const auto check = [](const Law& law, const Rule& rule) {
-    Tensor param = law.param.clone();
+  const auto check = [](const Case& c, const Rule& rule) {
+    Tensor param = c.param.clone();
     param.data()[2] = kNan;
-    const Tensor g = differentiate(law, param, rule).gradient;
+    const Tensor g = differentiate(c, param, rule).gradient;
     CHECK(std::isnan(g[2]));
   };
-  for_all_rules([&](const Law& law, const std::string& name, const Rule& rule) {
-    if (name != "none" && law.name != "poisson") check(law, rule);
+  for_all_rules([&](const Case& c, const std::string& name, const Rule& rule) {
+    if (name != "none" && c.name != "poisson") check(c, rule);
   });
   for (const auto& [name, rule] : more) {
     CAPTURE(name);
-    check(laws()[0], rule);
-    check(laws()[1], rule);
+    check(cases()[0], rule);
+    check(cases()[1], rule);
   }
   check_contains(message_of([] { Poisson(Tensor::full({1}, kNan)); }), "rate nan");
 }
 
 TEST_CASE("rules: a cost that is NaN gives a gradient that is NaN") {
-  for_all_rules([&](const Law& law, const std::string& name, const Rule& rule) {
+  for_all_rules([&](const Case& c, const std::string& name, const Rule& rule) {
     const auto cost = [](const Var& z) { return sum(z * double{kNan}, {-1}); };
-    const Tensor g = differentiate(law, law.param, rule, cost).gradient;
+    const Tensor g = differentiate(c, c.param, rule, cost).gradient;
     if (name != "none") CHECK(std::isnan(g[0]));
   });
 }
@@ -164,17 +164,17 @@ TEST_CASE("rules: a cost that is NaN gives a gradient that is NaN") {
 // ---- no examples ----
 
 TEST_CASE("rules: a batch of no examples gives no costs and a gradient of no rows") {
-  for_all_rules([](const Law& law, const std::string&, const Rule& rule) {
-    const Found found = differentiate(law, Tensor({0, 2}), rule);
+  for_all_rules([](const Case& c, const std::string&, const Rule& rule) {
+    const Found found = differentiate(c, Tensor({0, 2}), rule);
     CHECK(found.f.shape() == Shape{0});
     CHECK(found.gradient.shape() == Shape{0, 2});
     // what the rule remembers is as good as new
-    CHECK(all_finite(differentiate(law, law.param, rule).gradient));
+    CHECK(all_finite(differentiate(c, c.param, rule).gradient));
   });
   for (const bool control_variate : {false, true}) {
     const Rule median =
         from_local(mmd({.bandwidth = {}, .control_variate = control_variate}), /*samples=*/3);
-    CHECK(differentiate(laws()[2], Tensor({0, 2}), median).gradient.shape() == Shape{0, 2});
+    CHECK(differentiate(cases()[2], Tensor({0, 2}), median).gradient.shape() == Shape{0, 2});
   }
 }
 
@@ -191,13 +191,13 @@ TEST_CASE("rules: temperatures at which float fails are refused, all others give
       [](double t) { return relax(control_network(2, 1), {.temperature = t}); }};
   for (const auto& rule_at : make) {
     for (const double t : {1e-10, 1e-5, 1e-2, 1., 1e3, 1e10}) {
-      for (const Law& law : {laws()[0], laws()[1]}) {
+      for (const Case& c : {cases()[0], cases()[1]}) {
         CAPTURE(t);
         const Rule rule = rule_at(t);
         CAPTURE(rule.name);
-        CHECK(all_finite(differentiate(law, law.param, rule).gradient));
+        CHECK(all_finite(differentiate(c, c.param, rule).gradient));
         const Tensor far = Tensor::from({-30, 30, 0, 0, 12, -12}, {3, 2});
-        CHECK(all_finite(differentiate(law, far, rule).gradient));
+        CHECK(all_finite(differentiate(c, far, rule).gradient));
         for (const Var& each : rule.trained()) CHECK(all_finite(each.grad()));
       }
     }
@@ -209,7 +209,7 @@ TEST_CASE("rules: temperatures at which float fails are refused, all others give
     }
   }
   Rng rng(1);
-  check_contains(message_of([&] { laws()[0].make(Tensor::ones({2}))->relaxed(1e20, rng); }),
+  check_contains(message_of([&] { cases()[0].make(Tensor::ones({2}))->relaxed(1e20, rng); }),
                  "[relaxed] temperature must lie in [1e-10, 1e+10], got 1e+20");
 }
 
@@ -229,17 +229,17 @@ TEST_CASE("rules: every other number that is no setting is refused, all settings
     check_contains(message_of([=] { reinforce_mean(x); }), "decay must lie in [0, 1)");
   check_contains(message_of([] { mmd({.bandwidth = .1, .divide_by_mean_weight = true}); }),
                  "divide_by_mean_weight needs a bandwidth of at least 0.125", "got 0.1");
-  for (const Law& law : laws()) {
+  for (const Case& c : cases()) {
     for (const double h : {1e-6, 1e-3, 1., 1e6}) {
       for (const double epsilon : {1e-10, 1e-3, 1e10}) {
         for (const bool control_variate : {false, true}) {
-          CAPTURE(law.name);
+          CAPTURE(c.name);
           CAPTURE(h);
           CAPTURE(epsilon);
           CAPTURE(control_variate);
           const Rule rule = from_local(
               mmd({.bandwidth = h, .epsilon = epsilon, .control_variate = control_variate}));
-          CHECK(all_finite(differentiate(law, law.param, rule).gradient));
+          CHECK(all_finite(differentiate(c, c.param, rule).gradient));
         }
       }
     }

@@ -1,5 +1,6 @@
-// test_sampling.cpp - do samples follow their law? Counts in cells against probabilities, for
-// seeds that are fixed; and the arithmetic of Poisson probabilities, from rate .001 to 10,000.
+// test_sampling.cpp - do samples follow their distribution? Counts in cells against
+// probabilities, for seeds that are fixed; and the arithmetic of Poisson probabilities, from rate
+// .001 to 10,000.
 #include <doctest/doctest.h>
 
 #include <map>
@@ -81,7 +82,7 @@ TEST_CASE("categorical: samples are one-hot, have their probabilities, and units
   check_fits(probability, count);
 }
 
-TEST_CASE("poisson: samples have the law's mean, variance and probabilities at any rate") {
+TEST_CASE("poisson: samples have the distribution's mean, variance and probabilities at any rate") {
   for (const double rate : kRates) {
     CAPTURE(rate);
     const int64_t n = rate < .01 ? 200'000 : 20'000;
@@ -147,7 +148,7 @@ TEST_CASE("poisson: a sample is the quantile of both uniform tensors, the second
   CHECK(z[2] == poisson_quantile(5, .3));
 }
 
-TEST_CASE("poisson_expectation: gives the moments, and its derivatives those of the law") {
+TEST_CASE("poisson_expectation: gives the moments, and its derivatives those of the distribution") {
   for (const double rate : kRates) {
     CAPTURE(rate);
     const Var lambda = Var::parameter(Tensor::full({1}, static_cast<real>(rate)));

@@ -31,16 +31,16 @@ Vae::Vae(const VaeOptions& options, Rng& rng) : categories_(options.categories),
   prior_logits = options.learned_prior ? register_parameter("prior_logits", zeros) : Var(zeros);
 }
 
-Vae::Law Vae::latents(const Var& logits) const {
+Vae::DistributionPtr Vae::latents(const Var& logits) const {
   if (categories_ > 0) return std::make_unique<Categorical>(logits, categories_);
   return std::make_unique<Bernoulli>(logits);
 }
 
-Vae::Law Vae::encode(size_t layer, const Var& v) const {
+Vae::DistributionPtr Vae::encode(size_t layer, const Var& v) const {
   return latents((*encoders[layer])(pm1_ ? 2 * v - 1 : v));
 }
 
-Vae::Law Vae::decode(size_t layer, const Var& z) const {
+Vae::DistributionPtr Vae::decode(size_t layer, const Var& z) const {
   const Var logits = (*decoders[layer])(pm1_ ? 2 * z - 1 : z);
   return layer == 0 ? std::make_unique<Bernoulli>(logits) : latents(logits);  // 0: pixels
 }
@@ -48,7 +48,7 @@ Vae::Law Vae::decode(size_t layer, const Var& z) const {
 Var Vae::neg_elbo(const Var& v, const Scope& scope, size_t layer) const {
   const int64_t images = v.dim(-2);
   if (layer == 0) evaluations_ = 0;
-  const Law q = encode(layer, v), fixed_q = q->with_param(q->param().detach());
+  const DistributionPtr q = encode(layer, v), fixed_q = q->with_param(q->param().detach());
   const auto cost = [&](const Var& z, const Scope& inner) {
     const bool top = layer + 1 == encoders.size();
     if (top) evaluations_ += z.value().numel() / z.dim(-1) / images;

@@ -59,10 +59,10 @@ struct Vae : nn::Module {
   std::vector<Rule> rules;  // one for each stochastic layer, to be set before training
 
  private:
-  using Law = std::unique_ptr<Distribution>;
-  Law latents(const Var& logits) const;
-  Law encode(size_t layer, const Var& v) const;
-  Law decode(size_t layer, const Var& z) const;
+  using DistributionPtr = std::unique_ptr<Distribution>;
+  DistributionPtr latents(const Var& logits) const;
+  DistributionPtr encode(size_t layer, const Var& v) const;
+  DistributionPtr decode(size_t layer, const Var& z) const;
 
   int64_t categories_;
   bool pm1_;

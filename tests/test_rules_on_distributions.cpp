@@ -1,5 +1,5 @@
-// test_rules_on_laws.cpp - straight-through, enumeration and REINFORCE on every law, against plain
-// sums; and every rule at the edges of what float can hold.
+// test_rules_on_distributions.cpp - straight-through, enumeration and REINFORCE on every
+// distribution, against plain sums; and every rule at the edges of what float can hold.
 #include <doctest/doctest.h>
 
 #include "tests/mmd_reference.h"

@@ -1,5 +1,5 @@
-// test_laws_rules.cpp - every rule on the other laws: a 2 x 3 categorical layer and a Poisson unit
-// under a sigmoid critic, against enumeration.
+// test_other_distributions_rules.cpp - every rule on the other distributions: a 2 x 3
+// categorical layer and a Poisson unit under a sigmoid critic, against enumeration.
 #include <doctest/doctest.h>
 
 #include "stflow/estimators/rules/control_variate.h"

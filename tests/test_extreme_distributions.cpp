@@ -1,6 +1,6 @@
-// test_extreme_laws.cpp - the laws where plain formulas lose their digits or overflow: logits far
-// apart, infinite or nearly equal, rates from 1e-30 to 1e6. Expected numbers are from mpmath, with
-// 40 digits.
+// test_extreme_distributions.cpp - the distributions where plain formulas lose their digits or
+// overflow: logits far apart, infinite or nearly equal, rates from 1e-30 to 1e6. Expected numbers
+// are from mpmath, with 40 digits.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -101,7 +101,7 @@ TEST_CASE("log_prob of poisson: right with its gradients from rate 1e-30 to 1e6"
         doctest::Approx(-7.8266939).epsilon(1e-6));
 }
 
-TEST_CASE("kl: right with its gradients between laws nearly equal and far apart") {
+TEST_CASE("kl: right with its gradients between distributions nearly equal and far apart") {
   const auto poisson = [](const auto& in) { return kl(Poisson(in[0]), Poisson(in[1])); };
   check_at(poisson, {{100000}, {100010}}, 4.9996666916646668e-4,
            {{real(-9.9995000333308335e-5)}, {real(9.9990000999900010e-5)}});
@@ -200,7 +200,7 @@ TEST_CASE("kl: never negative, and nothing between equals") {
   }
 }
 
-TEST_CASE("entropy: of laws that are nearly certain, with its gradient") {
+TEST_CASE("entropy: of distributions that are nearly certain, with its gradient") {
   const auto bits = [](const auto& in) { return Bernoulli(in[0]).entropy(); };
   const auto choice = [](const auto& in) { return Categorical(in[0], in[0].dim(-1)).entropy(); };
   const real slope17 = real(7.0378935392059528e-7), slope80 = real(1.4438811102763321e-33);
@@ -217,21 +217,21 @@ TEST_CASE("entropy: of laws that are nearly certain, with its gradient") {
   check_at(choice, {{0, -kInf, -kInf}}, 0, {{0, 0, 0}});
 }
 
-TEST_CASE("a masked category: the law is that of the others, and it gets no gradient") {
-  const auto law = [](const auto& in) { return Categorical(in[0], 3); };
+TEST_CASE("a masked category: the distribution is that of the others, and it gets no gradient") {
+  const auto masked = [](const auto& in) { return Categorical(in[0], 3); };
   const Values logits{real(.3), -kInf, real(-1.1)};
   const Tensor first = Tensor::from({1, 0, 0}, {1, 3}), second = Tensor::from({0, 1, 0}, {1, 3});
   const real p = real(.80218388855858160), slope = real(.22215885649406);
-  check_at([&](const auto& in) { return law(in).log_prob(first); }, {logits}, -.220417409918,
+  check_at([&](const auto& in) { return masked(in).log_prob(first); }, {logits}, -.220417409918,
            {{1 - p, 0, p - 1}});
-  check_at([&](const auto& in) { return law(in).entropy(); }, {logits}, .497359965936,
+  check_at([&](const auto& in) { return masked(in).entropy(); }, {logits}, .497359965936,
            {{-slope, 0, slope}});
   check_at(
       [&](const auto& in) {
-        return kl(law(in), Categorical(Tensor::zeros({1, 3}), 3));
+        return kl(masked(in), Categorical(Tensor::zeros({1, 3}), 3));
       },
       {logits}, .601252322732, {{slope, 0, -slope}});
-  check_at([&](const auto& in) { return kl(law(in), law(in)); }, {logits}, 0, {{0, 0, 0}});
+  check_at([&](const auto& in) { return kl(masked(in), masked(in)); }, {logits}, 0, {{0, 0, 0}});
   check_at([](const auto& in) { return cross_entropy(in[0], Tensor::from({0})); }, {logits},
            .220417409918, {{p - 1, 0, 1 - p}});
   const Categorical q(masked_logits(), 3);
@@ -246,7 +246,7 @@ TEST_CASE("a masked category: the law is that of the others, and it gets no grad
   Rng rng(1);
   const Tensor draws = Categorical(copies(masked_logits(), 1000), 3).sample(rng);
   CHECK(sum(slice(draws, 1, 1, 2)).item() == 0);
-  // A unit of nothing but masked categories has no law.
+  // A unit of nothing but masked categories has no distribution.
   const Categorical none(Tensor::full({1, 3}, -kInf), 3);
   CHECK(std::isnan(none.entropy().item()));
   CHECK(std::isnan(none.log_prob(first).item()));

@@ -1,5 +1,5 @@
-// test_own_law.cpp - a distribution that is not stflow's, under every rule: right numbers or a true
-// message; and every rule on every distribution.
+// test_own_distribution.cpp - a distribution that is not stflow's, under every rule: right
+// numbers or a true message; and every rule on every distribution.
 #include <doctest/doctest.h>
 
 #include "tests/estimator_problems.h"
@@ -59,7 +59,7 @@ std::string refusal(const Rule& rule) {
 
 }  // namespace
 
-TEST_CASE("own law: every rule estimates its gradient or refuses it by name") {
+TEST_CASE("own distribution: every rule estimates its gradient or refuses it by name") {
   const std::vector<std::pair<std::string, std::string>> refused{
       {"reinmax", "fits bernoulli and categorical layers only"},
       {"gumbel-softmax", "fits bit and one-hot layers with a continuous relaxation only"},
@@ -89,7 +89,7 @@ TEST_CASE("own law: every rule estimates its gradient or refuses it by name") {
   CHECK(rule_names(kCounts) == taken);
 }
 
-TEST_CASE("own law: its exact gradient is that of the sum") {
+TEST_CASE("own distribution: its exact gradient is that of the sum") {
   Rng rng(1);
   const auto value = [](double a) {
     const double p = 1 / (1 + std::exp(-a));
@@ -113,7 +113,7 @@ class Bare : public Bernoulli {
   }
 };
 
-TEST_CASE("own law: only what it has is asked of a distribution") {
+TEST_CASE("own distribution: only what it has is asked of a distribution") {
   const Bare q(Var::parameter(Tensor::zeros({1, 1})));
   const std::vector<std::string> names{
       "st", "none", "reinforce", "reinforce-mean", "reinforce-net", "leave-one-out", "muprop"};
