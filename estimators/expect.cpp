@@ -54,6 +54,8 @@ std::string words(Trait trait) {
       return "known probabilities";
     case Trait::inverse:
       return "an inverse distribution function";
+    case Trait::mean_parameter:
+      return "a mean that tells the parameter";
     case Trait::measure_valued:
       break;
   }

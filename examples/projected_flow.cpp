@@ -23,7 +23,8 @@ namespace {
 
 struct Case {
   std::string parameter;
-  Family family;
+  std::shared_ptr<const Distribution> family;
+  std::function<std::unique_ptr<Distribution>(const Var& theta)> of_mean;
   ParticleCost f;
   double init, bandwidth, best;  // F is least at `best`
   double low, high;              // rules stay between: ReinMax is noisy near p = 0
@@ -33,17 +34,21 @@ const ParticleCost kCountCost = [](const Var& z) { return sum(square(z - 5), {-1
 // F = p f(1) + (1-p) f(0) falls towards p = 0; the slopes of f at 0 and 1 lead to p = 0.45.
 const ParticleCost kBitCost = [](const Var& b) { return sum(square(b - 0.45), {-1}); };
 const std::map<std::string, Case> kCases{
-    {"poisson", {"lambda", Family::poisson, kCountCost, 1, 4, 4.5, 0.01, 1e4}},
-    {"bernoulli", {"p", Family::bernoulli, kBitCost, 0.25, 1, 0, 0.01, 0.99}}};
+    {"poisson",
+     {"lambda", std::make_shared<Poisson>(Tensor::ones({1})),
+      [](const Var& rate) { return std::make_unique<Poisson>(rate); }, kCountCost, 1, 4, 4.5, 0.01,
+      1e4}},
+    {"bernoulli",
+     {"p", std::make_shared<Bernoulli>(Tensor::zeros({1})),
+      [](const Var& p) { return std::make_unique<Bernoulli>(Bernoulli::from_probs(p)); }, kBitCost,
+      0.25, 1, 0, 0.01, 0.99}}};
 
 /// F and its gradient with respect to theta, by a rule. `exact` sums over all states.
 std::pair<double, double> gradient(const Case& c, double theta, const Rule& rule, Rng& rng) {
-  const bool bit = c.family == Family::bernoulli;
-  const double inside = std::clamp(theta, 1e-6, bit ? 1 - 1e-6 : c.high);
+  const double inside = std::clamp(theta, 1e-6, std::min(c.family->largest() - 1e-6, 1e4));
   const Var parameter = Var::parameter(Tensor::full({1}, static_cast<real>(inside)));
   const Cost f = [&](const Var& z, const Scope&) { return c.f(z); };
-  const Var cost = bit ? expect(Bernoulli::from_probs(parameter), rule, {rng}, f)
-                       : expect(Poisson(parameter), rule, {rng}, f);
+  const Var cost = expect(*c.of_mean(parameter), rule, {rng}, f);
   return {cost.item(), grad({cost}, {parameter})[0].item()};
 }
 
@@ -84,10 +89,11 @@ void run_flow(int argc, char** argv) {
   const auto names = name_list("--distance", distance, {"mean", "mmd", "wasserstein"});
   const std::string directory = make_run_directory(out, options.program());
 
+  const bool of_bits = c.family->support() == Support::bits;
   const std::map<std::string, std::pair<Distance, LocalRule>> by{
       {"mean", {Distance::mean, st()}},
       {"mmd", {Distance::mmd, mmd({.bandwidth = h, .epsilon = flow.epsilon})}},
-      {"wasserstein", {Distance::wasserstein, name == "poisson" ? fini2() : reinmax()}}};
+      {"wasserstein", {Distance::wasserstein, of_bits ? reinmax() : fini2()}}};
   const Rng rng(static_cast<uint64_t>(seed));  // each path has a copy: the same first particles
   const Tensor start = Tensor::full({1}, static_cast<real>(c.init));
   FlowResults results{c.family, c.parameter, c.best};

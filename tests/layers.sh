@@ -33,7 +33,7 @@ breaches=$(
   d=estimators/distributions
   check $d tensor autodiff $d $map
   check estimators/rules tensor autodiff nn $d estimators/expect.h estimators/flow/kernel.h estimators/rules $map
-  check estimators/flow tensor autodiff $d estimators/flow
+  check estimators/flow tensor autodiff $d estimators/flow $map
   check estimators/lab tensor autodiff nn $d estimators estimators/rules estimators/lab
   check datasets tensor datasets tensor/kernels/cpu.h
   for folder in train train/console; do

@@ -1,6 +1,6 @@
-// mmd_reference.h - the MMD projection from its definition, in double: a law is a list of atoms,
-// the kernel a plain function, MMD^2 a double sum. No algebra is done, so that the rule's closed
-// forms have something to be held against. One unit at a time.
+// mmd_reference.h - the MMD projection from its definition, in double: a distribution is a list of
+// atoms, the kernel a plain function, MMD^2 a double sum. No algebra is done, so that the rule's
+// closed forms have something to be held against. One unit at a time.
 #pragma once
 
 #include <cmath>
@@ -28,9 +28,9 @@ inline double dot_product(const Point& x, const Point& y) {
   return total;
 }
 
-/// One unit's law with mean parameter theta (p; pi; lambda): where its atoms are, their
+/// One unit with mean parameter theta (p; pi; lambda): where its atoms are, their
 /// probabilities, and d probability / d theta_i.
-struct Atoms {
+struct PlainUnit {
   std::vector<Point> at;
   std::vector<double> p;
   std::vector<std::vector<double>> slope;
@@ -40,11 +40,35 @@ inline double plain_poisson_pmf(double rate, double k) {
   return k < 0 ? 0 : std::exp(k * std::log(rate) - rate - std::lgamma(k + 1));
 }
 
+/// The counts but Poisson, by their mean: binomial of 6 trials, negative binomial with r = 2.5.
+inline double plain_count_pmf(const std::string& name, double mean, double k) {
+  const double n = 6, r = name == "geometric" ? 1 : 2.5;
+  if (name == "binomial") {
+    if (k > n) return 0;
+    const double ways = std::lgamma(n + 1) - std::lgamma(k + 1) - std::lgamma(n - k + 1);
+    return std::exp(ways + k * std::log(mean / n) + (n - k) * std::log1p(-mean / n));
+  }
+  const double ways = std::lgamma(k + r) - std::lgamma(r) - std::lgamma(k + 1);
+  return std::exp(ways + r * std::log(r / (r + mean)) + k * std::log(mean / (r + mean)));
+}
+
+/// What to project onto; only their kind matters, not their parameters.
+namespace family {
+using Any = std::shared_ptr<const Distribution>;
+inline const Any bernoulli = std::make_shared<Bernoulli>(Tensor::zeros({1}));
+inline const Any one_of_three = std::make_shared<Categorical>(Tensor::zeros({3}), 3);
+inline const Any poisson = std::make_shared<Poisson>(Tensor::ones({1}));
+inline const Any geometric = std::make_shared<Geometric>(Tensor::zeros({1}));
+inline const Any binomial = std::make_shared<Binomial>(6, Tensor::zeros({1}));
+inline const Any negative_binomial = std::make_shared<NegativeBinomial>(2.5, Tensor::zeros({1}));
+inline const std::vector<Any> other_counts{geometric, binomial, negative_binomial};
+}  // namespace family
+
 /// theta of a categorical unit need not add up to one here: its derivatives are taken one by one.
-inline Atoms atoms_of(const std::string& law, const Point& theta) {
-  Atoms result;
-  if (law == "bernoulli") return {{{0}, {1}}, {1 - theta[0], theta[0]}, {{-1, 1}}};
-  if (law == "categorical") {
+inline PlainUnit plain_unit(const std::string& name, const Point& theta) {
+  PlainUnit result;
+  if (name == "bernoulli") return {{{0}, {1}}, {1 - theta[0], theta[0]}, {{-1, 1}}};
+  if (name == "categorical") {
     for (size_t i = 0; i < theta.size(); ++i) {
       Point unit(theta.size());
       unit[i] = 1;
@@ -64,16 +88,16 @@ inline Atoms atoms_of(const std::string& law, const Point& theta) {
   return result;
 }
 
-/// MMD^2 between a law and the empirical law of the pushed samples.
-inline double mmd_squared(const Atoms& law, const PlainKernel& kernel,
+/// MMD^2 between a unit and the empirical distribution of the pushed samples.
+inline double mmd_squared(const PlainUnit& unit, const PlainKernel& kernel,
                           const std::vector<Point>& pushed) {
   const auto n = static_cast<double>(pushed.size());
   double total = 0;
-  for (size_t i = 0; i < law.at.size(); ++i) {
-    for (size_t j = 0; j < law.at.size(); ++j) {
-      total += law.p[i] * law.p[j] * kernel(law.at[i], law.at[j]);
+  for (size_t i = 0; i < unit.at.size(); ++i) {
+    for (size_t j = 0; j < unit.at.size(); ++j) {
+      total += unit.p[i] * unit.p[j] * kernel(unit.at[i], unit.at[j]);
     }
-    for (const Point& y : pushed) total -= 2 / n * law.p[i] * kernel(law.at[i], y);
+    for (const Point& y : pushed) total -= 2 / n * unit.p[i] * kernel(unit.at[i], y);
   }
   for (const Point& x : pushed) {
     for (const Point& y : pushed) total += kernel(x, y) / (n * n);
@@ -82,7 +106,7 @@ inline double mmd_squared(const Atoms& law, const PlainKernel& kernel,
 }
 
 /// Its derivative in theta, by central differences.
-inline Point mmd_slope(const std::string& law, const Point& theta, const PlainKernel& kernel,
+inline Point mmd_slope(const std::string& name, const Point& theta, const PlainKernel& kernel,
                        const std::vector<Point>& pushed) {
   Point slope;
   for (size_t i = 0; i < theta.size(); ++i) {
@@ -90,43 +114,43 @@ inline Point mmd_slope(const std::string& law, const Point& theta, const PlainKe
     Point above = theta, below = theta;
     above[i] += step;
     below[i] -= step;
-    slope.push_back((mmd_squared(atoms_of(law, above), kernel, pushed) -
-                     mmd_squared(atoms_of(law, below), kernel, pushed)) /
+    slope.push_back((mmd_squared(plain_unit(name, above), kernel, pushed) -
+                     mmd_squared(plain_unit(name, below), kernel, pushed)) /
                     (2 * step));
   }
   return slope;
 }
 
-/// D(y) = d/d theta E_{c ~ law} K(c, y).
-inline Point mmd_witness(const Atoms& law, const PlainKernel& kernel, const Point& y) {
-  Point witness(law.slope.size());
+/// D(y) = d/d theta E_{c ~ unit} K(c, y).
+inline Point mmd_witness(const PlainUnit& unit, const PlainKernel& kernel, const Point& y) {
+  Point witness(unit.slope.size());
   for (size_t i = 0; i < witness.size(); ++i) {
-    for (size_t m = 0; m < law.at.size(); ++m) {
-      witness[i] += law.slope[i][m] * kernel(law.at[m], y);
+    for (size_t m = 0; m < unit.at.size(); ++m) {
+      witness[i] += unit.slope[i][m] * kernel(unit.at[m], y);
     }
   }
   return witness;
 }
 
 /// One draw's estimate in theta: 2 [D(z) - D(pushed)], or with E D(y) in place of D(z).
-inline Point mmd_estimate(const Atoms& law, const PlainKernel& kernel, const Point& z,
+inline Point mmd_estimate(const PlainUnit& unit, const PlainKernel& kernel, const Point& z,
                           const Point& pushed, bool control_variate) {
-  const Point after = mmd_witness(law, kernel, pushed);
+  const Point after = mmd_witness(unit, kernel, pushed);
   Point before(after.size());
-  if (control_variate) before = mmd_witness(law, kernel, z);
-  for (size_t m = 0; m < law.at.size() && !control_variate; ++m) {
-    const Point each = mmd_witness(law, kernel, law.at[m]);
-    for (size_t i = 0; i < before.size(); ++i) before[i] += law.p[m] * each[i];
+  if (control_variate) before = mmd_witness(unit, kernel, z);
+  for (size_t m = 0; m < unit.at.size() && !control_variate; ++m) {
+    const Point each = mmd_witness(unit, kernel, unit.at[m]);
+    for (size_t i = 0; i < before.size(); ++i) before[i] += unit.p[m] * each[i];
   }
   for (size_t i = 0; i < before.size(); ++i) before[i] = 2 * (before[i] - after[i]);
   return before;
 }
 
-/// A law in its three roles: the library's, by the parameter whose gradient is wanted; that
-/// parameter; and how a gradient in the mean becomes one in it.
+/// A distribution in its three roles: the library's, by the parameter whose gradient is wanted;
+/// that parameter; and how a gradient in the mean becomes one in it.
 struct MmdCase {
-  std::string name;  // of the parameter
-  std::string law;
+  std::string name;          // of the parameter
+  std::string distribution;  // its name
   MakeDistribution make;
   Tensor param;  // [1,D], one unit
   std::function<Point(const Point& theta, const Point& gradient)> chain;
@@ -179,13 +203,13 @@ struct Enumerated {
   Tensor states, weight;
 };
 
-/// The counts of one Poisson unit up to where they are rarer than 1e-10.
-inline Enumerated enumerate_counts(double rate) {
+/// The counts of one unit with these probabilities up to where they are rarer than 1e-10.
+inline Enumerated enumerate_counts(double mean, const std::function<double(double k)>& pmf_at) {
   std::vector<real> leading, trailing, weight;
   double below = 0;
-  for (double k = 0; k < rate || plain_poisson_pmf(rate, k) > 1e-10; ++k) {
+  for (double k = 0; k < mean || pmf_at(k) > 1e-10; ++k) {
     // the middle of the count's interval of uniforms; what float cuts off goes into the second one
-    const double pmf = plain_poisson_pmf(rate, k), u = below + pmf / 2;
+    const double pmf = pmf_at(k), u = below + pmf / 2;
     leading.push_back(static_cast<real>(u));
     trailing.push_back(static_cast<real>((u - leading.back()) * 0x1p23 + .5));
     weight.push_back(static_cast<real>(pmf));
@@ -195,6 +219,10 @@ inline Enumerated enumerate_counts(double rate) {
   return {{Tensor::from(leading, {rows, 1}), Tensor::from(trailing, {rows, 1})},
           arange(rows).reshape({rows, 1}),
           Tensor::from(weight, {rows, 1})};
+}
+
+inline Enumerated enumerate_counts(double rate) {
+  return enumerate_counts(rate, [=](double k) { return plain_poisson_pmf(rate, k); });
 }
 
 /// All states of a Bernoulli or Categorical layer.

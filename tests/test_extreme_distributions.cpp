@@ -328,7 +328,7 @@ TEST_CASE("quantiles and samples of poisson: right from rate 1e-5 to 1e6") {
 
 TEST_CASE("mmd: at a very large bandwidth it is the squared difference of means over h^2") {
   const double h = 1e8;
-  const AtomLaw a({.2, .9}), b({1, 2.5, 4}), bits({.2, .4, 1.2});
+  const Atoms a({.2, .9}), b({1, 2.5, 4}), bits({.2, .4, 1.2});
   const double squared = mmd_squared(a, b, Kernel::rbf, h);
   CHECK(squared * h * h == doctest::Approx(1.95 * 1.95).epsilon(1e-9));
   CHECK(mmd_squared(a, a, Kernel::rbf, h) == 0);
@@ -336,10 +336,9 @@ TEST_CASE("mmd: at a very large bandwidth it is the squared difference of means 
   ProjectionOptions options{.distance = Distance::mmd, .bandwidth = h};
   CHECK(project(bits, options) == doctest::Approx(.6).epsilon(1e-9));
   CHECK(distance_slope(.5, {}, bits, options) * h * h == doctest::Approx(-.2).epsilon(1e-9));
-  options.family = Family::poisson;
+  options.family = std::make_shared<Poisson>(Tensor::ones({1}));
   CHECK(project(b, options) == doctest::Approx(2.5).epsilon(1e-5));
-  options.family = Family::categorical;
-  options.categories = 2;
+  options.family = std::make_shared<Categorical>(Tensor::zeros({2}), 2);
   const Tensor points = Tensor::from({real(.25), real(.5), real(.75), real(.75)}, {2, 2});
   // The point of the simplex nearest to the mean (.5, .625).
   check_close(project(points, options), Tensor::from({real(.4375), real(.5625)}), 1e-6, 0);
@@ -349,7 +348,7 @@ TEST_CASE("mmd: at a very large bandwidth it is the squared difference of means 
 }
 
 TEST_CASE("mmd: bandwidths whose square leaves the range of double are refused") {
-  const AtomLaw a({.2, .9}), b({1, 2});
+  const Atoms a({.2, .9}), b({1, 2});
   for (const double h : {1e-200, 1e200, HUGE_VAL, double{NAN}, 0., -1.}) {
     CAPTURE(h);
     check_contains(message_of([&] { project(a, {.bandwidth = h}); }), "[projection]", "bandwidth",

@@ -1,4 +1,4 @@
-// test_misuse_estimators.cpp - laws, rules, projections and data sets under misuse.
+// test_misuse_estimators.cpp - distributions, rules, projections and data sets under misuse.
 #include <memory>
 
 #include "stflow/autodiff/grad.h"
@@ -54,7 +54,7 @@ Dataset digits() { return generate_digits(10, 1, Split::train); }
 
 }  // namespace
 
-TEST_CASE("misuse: laws refuse parameters that are none") {
+TEST_CASE("misuse: distributions refuse parameters that are none") {
   Rng rng(1);
   check_misuses({
       {"empty logits", [] { Bernoulli{empty}; }, "[Distribution] the parameter needs a last axis"},
@@ -94,7 +94,7 @@ TEST_CASE("misuse: laws refuse parameters that are none") {
   });
 }
 
-TEST_CASE("misuse: rules refuse options, costs and laws that do not fit") {
+TEST_CASE("misuse: rules refuse options, costs and distributions that do not fit") {
   const auto missing = std::shared_ptr<nn::Module>();
   check_misuses({
       {"no such rule", [] { make_rule("reinfroce"); }, "reinfroce"},
@@ -165,30 +165,35 @@ TEST_CASE("misuse: rules refuse options, costs and laws that do not fit") {
   });
 }
 
-TEST_CASE("misuse: laws on the line and projections refuse what is none") {
+TEST_CASE("misuse: atoms and projections refuse what is none") {
   Rng rng(1);
   const auto cost = [](const Var& z) { return sum(z, axes(-1)); };
-  const AtomLaw coin = AtomLaw::bernoulli(.5);
+  const Atoms coin({0, 1});
   check_misuses({
-      {"no points", [] { AtomLaw({}); }, "[AtomLaw] a law needs at least one point"},
-      {"point NaN", [] { AtomLaw({kNotANumber}); }, "[AtomLaw] points must be finite"},
+      {"no points", [] { Atoms({}); }, "[Atoms] needs at least one point"},
+      {"point NaN", [] { Atoms({kNotANumber}); }, "[Atoms] points must be finite"},
       {"two weights",
        [] {
-         AtomLaw({1}, {1, 2});
+         Atoms({1}, {1, 2});
        },
-       "[AtomLaw] 1 points have 2 weights"},
+       "[Atoms] 1 points have 2 weights"},
       {"weight -1",
        [] {
-         AtomLaw({1, 2}, {1, -1});
+         Atoms({1, 2}, {1, -1});
        },
-       "[AtomLaw] weights must be finite and not"},
-      {"weights 0", [] { AtomLaw({1}, {0}); }, "[AtomLaw] at least one weight must be positive"},
-      {"p = 2", [] { AtomLaw::bernoulli(2); }, "[AtomLaw"},
+       "[Atoms] weights must be finite and not"},
+      {"weights 0", [] { Atoms({1}, {0}); }, "[Atoms] at least one weight must be positive"},
+      {"p = 2", [] { atoms_of(Bernoulli(zeros(1)), 2); },
+       "[projection] the mean of 'bernoulli' must be at least 0 and at most 1, got 2"},
       {"mmd at 0", [=] { project(coin, {.distance = Distance::mmd, .bandwidth = 0}); },
        "[projection] the bandwidth must lie in"},
-      {"rate 0", [=] { project(coin, {.min_rate = 0}); }, "[projection] min_rate must be positive"},
-      {"one-hot on the line", [=] { project(coin, {.family = Family::categorical}); },
-       "[projection] one-hot units are not laws on the line"},
+      {"least mean 0", [=] { project(coin, {.min_mean = 0}); },
+       "[projection] min_mean must be positive and below 1, got 0"},
+      {"no family", [=] { project(coin, {.family = nullptr}); },
+       "[projection] needs a distribution to project onto"},
+      {"one-hot on the line",
+       [=] { project(coin, {.family = std::make_shared<Categorical>(zeros(2), 2)}); },
+       "[projection] one-hot units are not on the line"},
       {"undefined particles", [] { project(undefined, {}); }, "the tensor is undefined"},
       {"no particles", [] { project(zeros(0, 2), {}); }, "[projection] particles are [N, D]"},
       {"particles NaN", [] { project(numbers(kNotANumber).reshape(dims(1, 1)), {}); },

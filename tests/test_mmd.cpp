@@ -48,10 +48,12 @@ Tensor upstream(const MmdCase& c, int64_t rows, Rng& rng) {
 
 }  // namespace
 
-TEST_CASE("mmd: the estimate of one draw equals the definition, for every law, kernel and scale") {
+TEST_CASE(
+    "mmd: the estimate of one draw equals the definition, for every distribution, kernel and "
+    "scale") {
   for (const MmdCase& c : mmd_cases()) {
     const Point theta = mean_parameter(c);
-    const Atoms law = atoms_of(c.law, theta);
+    const PlainUnit unit = plain_unit(c.distribution, theta);
     for (Setting setting : settings()) {
       for (const bool st_scale : {true, false}) {
         setting.options.st_scale = st_scale;
@@ -68,7 +70,7 @@ TEST_CASE("mmd: the estimate of one draw equals the definition, for every law, k
         for (int64_t row = 0; row < 6; ++row) {
           const Point z = row_of(found.z, row);
           const Point expected =
-              c.chain(theta, mmd_estimate(law, setting.kernel, z,
+              c.chain(theta, mmd_estimate(unit, setting.kernel, z,
                                           pushed_by(z, row_of(up, row), setting.options.epsilon),
                                           setting.options.control_variate));
           const Point gradient = row_of(found.gradient, row);
@@ -114,7 +116,8 @@ TEST_CASE("mmd: raw and without control variate, it is the derivative of MMD^2 b
       for (int64_t row = 0; row < 5; ++row) {
         pushed.push_back(pushed_by(row_of(found.z, row), row_of(up, row), setting.options.epsilon));
       }
-      const Point expected = c.chain(theta, mmd_slope(c.law, theta, setting.kernel, pushed));
+      const Point expected =
+          c.chain(theta, mmd_slope(c.distribution, theta, setting.kernel, pushed));
       const Point gradient = row_of(mean(found.gradient, {0}, true), 0);
       for (size_t i = 0; i < expected.size(); ++i) {
         CHECK(std::abs(gradient[i] - expected[i]) <
@@ -149,8 +152,8 @@ TEST_CASE(
     "mmd: the control variate leaves the expectation alone; at small steps it saves variance") {
   const auto cost = [](const Var& z) { return sum(square(z - 0.3) * 0.4 + tanh(z), {-1}); };
   for (const MmdCase& c : mmd_cases()) {
-    const Enumerated all = c.law == "poisson" ? enumerate_counts(mean_parameter(c)[0])
-                                              : enumerate_states(*c.make(c.param));
+    const Enumerated all = c.distribution == "poisson" ? enumerate_counts(mean_parameter(c)[0])
+                                                       : enumerate_states(*c.make(c.param));
     const auto moments_of = [&](MmdOptions options, bool control_variate) {
       options.control_variate = control_variate;
       Rng rng = Rng::replay(all.noise);

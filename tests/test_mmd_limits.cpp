@@ -55,7 +55,7 @@ TEST_CASE("mmd: a growing bandwidth makes it straight-through, sample by sample"
       CAPTURE(h);
       const Tensor ratio = ratio_to_st(c, {.bandwidth = h}, 1.3, 20);
       check_close(ratio, Tensor::ones(ratio.shape()), h == 100 ? 1e-2 : 1e-4, 0);
-      if (c.law != "poisson")
+      if (c.distribution != "poisson")
         check_close(ratio, Tensor::ones(ratio.shape()), 4 / (h * h) + 1e-5, 0);
     }
   }
@@ -89,7 +89,7 @@ TEST_CASE("mmd: without control variate, too, float keeps its digits at a large 
       expected = c.chain(theta, expected);
       for (size_t i = 0; i < z.size(); ++i) {
         CHECK(row_of(found.gradient, row)[i] ==
-              doctest::Approx(expected[i]).epsilon(c.law == "poisson" ? 1e-3 : 2e-5));
+              doctest::Approx(expected[i]).epsilon(c.distribution == "poisson" ? 1e-3 : 2e-5));
       }
     }
   }
@@ -98,11 +98,11 @@ TEST_CASE("mmd: without control variate, too, float keeps its digits at a large 
 TEST_CASE("mmd: a vanishing step leaves straight-through times a constant, bits and one-hot") {
   const double epsilon = kDouble ? 1e-7 : 1e-4;
   for (const MmdCase& c : mmd_cases()) {
-    if (c.law == "poisson") continue;
+    if (c.distribution == "poisson") continue;
     for (const double h : {.5, 1., 2., 10.}) {
       CAPTURE(c.name);
       CAPTURE(h);
-      const double constant = std::exp(-1 / ((c.law == "bernoulli" ? 2 : 1) * h * h));
+      const double constant = std::exp(-1 / ((c.distribution == "bernoulli" ? 2 : 1) * h * h));
       const Tensor ratio = ratio_to_st(c, {.bandwidth = h, .epsilon = epsilon}, .8, 20);
       check_close(ratio, Tensor::full(ratio.shape(), static_cast<real>(constant)), 200 * epsilon,
                   0);
@@ -238,7 +238,7 @@ TEST_CASE(
   }
   for (const MmdCase& c : cases) {
     const Point theta = mean_parameter(c);
-    const Atoms law = atoms_of(c.law, theta);
+    const PlainUnit unit = plain_unit(c.distribution, theta);
     for (const bool control_variate : {true, false}) {
       if (!control_variate && theta[0] > 100) continue;  // a double sum over a thousand atoms
       for (const double h : {.03, .2, 1.}) {
@@ -264,7 +264,7 @@ TEST_CASE(
           Point pushed = z;
           for (size_t i = 0; i < z.size(); ++i) pushed[i] -= row_of(up, row)[i];
           const Point expected =
-              c.chain(theta, mmd_estimate(law, plain_rbf(h), z, pushed, control_variate));
+              c.chain(theta, mmd_estimate(unit, plain_rbf(h), z, pushed, control_variate));
           for (size_t i = 0; i < z.size(); ++i) {
             CHECK(std::abs(row_of(found.gradient, row)[i] - expected[i]) <
                   (kDouble ? 1e-10 : 1e-5));

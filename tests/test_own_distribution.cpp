@@ -102,6 +102,34 @@ TEST_CASE("own distribution: its exact gradient is that of the sum") {
   CHECK(found.exact.item() == doctest::Approx((value(.2 + 1e-5) - value(.2 - 1e-5)) / 2e-5));
 }
 
+// The same with the parameter of a mean: what projections need.
+class OwnByMean : public Own {
+ public:
+  using Own::Own;
+  bool has(Trait trait) const override { return trait == Trait::mean_parameter || Own::has(trait); }
+  std::unique_ptr<Distribution> with_param(const Var& logits) const override {
+    return std::make_unique<OwnByMean>(logits);
+  }
+  double param_of_mean(double mean) const override { return -std::log(mean); }
+};
+
+TEST_CASE("own distribution: is projected onto if it tells its parameter, else refused by name") {
+  const Tensor logit = Tensor::zeros({1});
+  const Atoms pushed({.2, 1.4, 2.9}, {2, 4, 1});
+  check_contains(message_of([&] { project(pushed, {.family = std::make_shared<Own>(logit)}); }),
+                 "distribution 'own' cannot be projected onto", "param_of_mean()");
+  check_contains(message_of([&] { Own(logit).param_of_mean(1); }), "'own' has no param_of_mean()");
+  for (const Distance distance : {Distance::mean, Distance::mmd, Distance::wasserstein}) {
+    const ProjectionOptions own{.family = std::make_shared<OwnByMean>(logit), .distance = distance};
+    const ProjectionOptions known{.family = std::make_shared<Geometric>(logit),
+                                  .distance = distance};
+    // Its tables come from log_prob() and score(), as precise as real.
+    CHECK(project(pushed, own) == doctest::Approx(project(pushed, known)).epsilon(1e-2));
+    CHECK(distance_slope(1.3, {}, pushed, own) ==
+          doctest::Approx(distance_slope(1.3, {}, pushed, known)).epsilon(1e-4));
+  }
+}
+
 // A distribution that says nothing but what it must: bits, without states, relaxation or more.
 class Bare : public Bernoulli {
  public:

@@ -118,7 +118,8 @@ TEST_CASE("pictures: gnuplot reads back every text as it was, but for control ch
 
 TEST_CASE("pictures: the strip of a flow quotes its names too") {
   const TempDir dir;
-  FlowResults results{.family = Family::bernoulli, .parameter = "", .best = 0.5};
+  FlowResults results{
+      .family = std::make_shared<Bernoulli>(Tensor::zeros({1})), .parameter = "", .best = 0.5};
   const Tensor half = Tensor::full({1}, real(0.5)), bits = Tensor::from({0, 1}, {2, 1});
   for (const std::string& text : kHostile) {
     results.parameter += text;

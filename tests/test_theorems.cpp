@@ -1,4 +1,5 @@
-// test_theorems.cpp - the paper's theorems, each by its name, on laws small enough to be exact.
+// test_theorems.cpp - the paper's theorems, each by its name, on distributions small enough to be
+// exact.
 //
 // A statement is given as it is tested, and each case has a negative control: the statement
 // slightly altered, which the same check refutes. All in double. The slips of appendix D are in
@@ -9,6 +10,7 @@
 #include <cmath>
 #include <limits>
 
+#include "stflow/tensor/kernels/map.h"
 #include "tests/mmd_reference.h"
 
 using namespace stflow;
@@ -32,10 +34,10 @@ double brute_force_w2_squared(const std::vector<Point>& from, std::vector<Point>
   return least / static_cast<double>(from.size());
 }
 
-AtomLaw coordinate(const std::vector<Point>& atoms, size_t i) {
+Atoms coordinate(const std::vector<Point>& atoms, size_t i) {
   std::vector<double> points;
   for (const Point& x : atoms) points.push_back(x[i]);
-  return AtomLaw(points);
+  return Atoms(points);
 }
 
 std::vector<Point> product(const std::vector<double>& xs, const std::vector<double>& ys) {
@@ -46,48 +48,48 @@ std::vector<Point> product(const std::vector<double>& xs, const std::vector<doub
   return atoms;
 }
 
-// The exact law after step B, z~ = z - step f'(z).
-AtomLaw pushed(const AtomLaw& law, const Curve& slope, double step) {
+// The exact distribution after step B, z~ = z - step f'(z).
+Atoms pushed(const Atoms& atoms, const Curve& slope, double step) {
   std::vector<double> points;
-  for (const double z : law.points()) points.push_back(z - step * slope(z));
-  return AtomLaw(points, law.weights());
+  for (const double z : atoms.points()) points.push_back(z - step * slope(z));
+  return Atoms(points, atoms.weights());
 }
 
-double expectation(const AtomLaw& law, const Curve& f) {
+double expectation(const Atoms& atoms, const Curve& f) {
   double total = 0;
-  for (size_t i = 0; i < law.points().size(); ++i) total += law.weights()[i] * f(law.points()[i]);
+  for (size_t i = 0; i < atoms.points().size(); ++i)
+    total += atoms.weights()[i] * f(atoms.points()[i]);
   return total;
 }
 
 // A rule's estimate in expectation, for costs with the derivative `slope` at each state [M,D].
 Tensor expected_estimate(const MmdCase& c, const LocalRule& rule,
                          const std::function<Tensor(const Tensor& states)>& slope) {
-  const Enumerated all = c.law == "poisson" ? enumerate_counts(mean_parameter(c)[0])
-                                            : enumerate_states(*c.make(c.param));
+  const Enumerated all = c.distribution == "poisson" ? enumerate_counts(mean_parameter(c)[0])
+                                                     : enumerate_states(*c.make(c.param));
   Rng rng = Rng::replay(all.noise);
   return sum(mul(draws(c, rule, slope(all.states), rng).gradient, all.weight), {0});
 }
 
-// Some laws on the line that have little in common.
-std::vector<AtomLaw> various_laws() {
-  return {AtomLaw({0}),
-          AtomLaw({-1, 4}, {3, 1}),
-          AtomLaw({.3, -2, .7, 1.1, -.4}, {.1, .3, .3, .2, .5}),
-          AtomLaw({2, 2.5, -6, 1}, {5, 1, 1, 3}),
-          AtomLaw::bernoulli(.2),
-          AtomLaw::poisson(.3),
-          AtomLaw::poisson(7)};
+// Some distributions on the line that have little in common.
+std::vector<Atoms> various_atoms() {
+  return {Atoms({0}),
+          Atoms({-1, 4}, {3, 1}),
+          Atoms({.3, -2, .7, 1.1, -.4}, {.1, .3, .3, .2, .5}),
+          Atoms({2, 2.5, -6, 1}, {5, 1, 1, 3}),
+          atoms_of(*family::bernoulli, .2),
+          atoms_of(*family::poisson, .3),
+          atoms_of(*family::poisson, 7)};
 }
 
 const Curve kSmoothSlope = [](double z) { return .8 * std::cos(1.3 * z) + .3 * z - .5; };
 
-constexpr ProjectionOptions kBitByW2{.distance = Distance::wasserstein};
-constexpr ProjectionOptions kCountByW2{.family = Family::poisson,
-                                       .distance = Distance::wasserstein};
+const ProjectionOptions kBitByW2{.distance = Distance::wasserstein};
+const ProjectionOptions kCountByW2{.family = family::poisson, .distance = Distance::wasserstein};
 
 }  // namespace
 
-TEST_CASE("theorem 2.1: W2^2 between product laws is the sum over their dimensions") {
+TEST_CASE("theorem 2.1: W2^2 between product distributions is the sum over their dimensions") {
   const std::vector<Point> mu = product({-1, .2, 2.5}, {0, 3, 3.5});
   const std::vector<Point> nu = product({.1, .3, 4}, {-2, 1, 1.25});
   const double first = wasserstein2_squared(coordinate(mu, 0), coordinate(nu, 0));
@@ -95,7 +97,7 @@ TEST_CASE("theorem 2.1: W2^2 between product laws is the sum over their dimensio
   const double joint = brute_force_w2_squared(mu, nu);
   CHECK(std::abs(joint - (first + second)) < 1e-12);
 
-  // Not so for W2 itself, nor for a law with the same marginals whose dimensions depend.
+  // Not so for W2 itself, nor for a distribution with the same marginals whose dimensions depend.
   CHECK(std::abs(std::sqrt(joint) - (std::sqrt(first) + std::sqrt(second))) > .1);
   std::vector<Point> dependent;
   for (size_t i = 0; i < 3; ++i) {
@@ -108,9 +110,9 @@ TEST_CASE("theorem 2.1: W2^2 between product laws is the sum over their dimensio
 
 TEST_CASE("theorem 2.2: expectations differ by no more than the Wasserstein distance") {
   int refuted = 0;
-  const std::vector<AtomLaw> laws = various_laws();
-  for (const AtomLaw& mu : laws) {
-    for (const AtomLaw& nu : laws) {
+  const std::vector<Atoms> all = various_atoms();
+  for (const Atoms& mu : all) {
+    for (const Atoms& nu : all) {
       const double difference = std::abs(mu.mean() - nu.mean());
       const double w1 = wasserstein1(mu, nu), w2 = std::sqrt(wasserstein2_squared(mu, nu));
       CHECK(difference <= w1 + 1e-12);
@@ -118,7 +120,7 @@ TEST_CASE("theorem 2.2: expectations differ by no more than the Wasserstein dist
       refuted += difference > w2 / 2 + 1e-12;
     }
     // The bound is reached by a translation, and so cannot be improved: W/2 is refuted.
-    const AtomLaw moved = pushed(
+    const Atoms moved = pushed(
         mu, [](double) { return 1.0; }, .7);
     CHECK(std::abs(wasserstein1(mu, moved) - .7) < 1e-12);
     CHECK(std::abs(wasserstein2_squared(mu, moved) - .49) < 1e-12);
@@ -126,12 +128,13 @@ TEST_CASE("theorem 2.2: expectations differ by no more than the Wasserstein dist
   CHECK(refuted > 10);
 }
 
-TEST_CASE("remark 2.2: between Bernoulli laws W2^2 is |p - q|") {
+TEST_CASE("remark 2.2: between Bernoulli distributions W2^2 is |p - q|") {
   for (const double p : {0., .1, .37, .5, .9, 1.}) {
     for (const double q : {0., .25, .37, .8, 1.}) {
       CAPTURE(p);
       CAPTURE(q);
-      const double w2 = wasserstein2_squared(AtomLaw::bernoulli(p), AtomLaw::bernoulli(q));
+      const double w2 =
+          wasserstein2_squared(atoms_of(*family::bernoulli, p), atoms_of(*family::bernoulli, q));
       CHECK(std::abs(w2 - std::abs(p - q)) < 1e-15);
       // Thus theorem 2.2 is not tight here: the squared difference of means is |p - q|^2.
       const double distance = std::abs(p - q);
@@ -143,7 +146,7 @@ TEST_CASE("remark 2.2: between Bernoulli laws W2^2 is |p - q|") {
 TEST_CASE("lemma C.3: the cheapest way to send mass p to 1 and the rest to 0 is a threshold") {
   // With atoms, the one at the threshold t* is split so that exactly mass p goes to 1.
   const std::vector<double> points{-.6, -.1, .15, .3, .7, .9, 1.4, 2};
-  const AtomLaw law(points);
+  const Atoms particles(points);
   const auto to_one = [](double z) { return (z - 1) * (z - 1); };
   const auto to_zero = [](double z) { return z * z; };
   // Points fill up `mass` from one end; the last of them is split, or goes as a whole.
@@ -159,7 +162,7 @@ TEST_CASE("lemma C.3: the cheapest way to send mass p to 1 and the rest to 0 is 
   };
   for (const double p : {0., .2, .375, .55, .8125, 1.}) {
     CAPTURE(p);
-    const double w2 = wasserstein2_squared(AtomLaw::bernoulli(p), law);
+    const double w2 = wasserstein2_squared(atoms_of(*family::bernoulli, p), particles);
     CHECK(std::abs(w2 - threshold_cost(p, true, true)) < 1e-14);
     // where p is no multiple of 1/8, moving the atom as a whole is another transport
     const bool between = std::abs(8 * p - std::round(8 * p)) > .01;
@@ -175,7 +178,7 @@ TEST_CASE("lemma C.3: the cheapest way to send mass p to 1 and the rest to 0 is 
       p += one / 8.;
       cost += (one ? to_one(points[i]) : to_zero(points[i])) / 8;
     }
-    CHECK(cost >= wasserstein2_squared(AtomLaw::bernoulli(p), law) - 1e-14);
+    CHECK(cost >= wasserstein2_squared(atoms_of(*family::bernoulli, p), particles) - 1e-14);
   }
 }
 
@@ -201,30 +204,31 @@ TEST_CASE("theorem C.1: a step projected back onto a manifold is the projected g
 }
 
 TEST_CASE("theorem C.2: the exact projection onto a smooth family lowers F, by |E f'|^2 a unit") {
-  // Family N(m,1), as atoms on a fine grid. Nearest in W2 to a law is the m that is its mean.
+  // Family N(m,1), as atoms on a fine grid. Nearest in W2 to a distribution is the m that is its
+  // mean.
   const auto normal = [](double m) {
     std::vector<double> points, weights;
     for (int i = -800; i <= 800; ++i) {
       points.push_back(m + .01 * i);
       weights.push_back(std::exp(-.5 * 1e-4 * i * i));
     }
-    return AtomLaw(points, weights);
+    return Atoms(points, weights);
   };
   const Curve f = [](double z) { return .8 / 1.3 * std::sin(1.3 * z) + .15 * z * z - .5 * z; };
   const double epsilon = 1e-4;
   for (const double m : {-3., -1., .4, 2.}) {
     CAPTURE(m);
-    const AtomLaw law = normal(m), moved = pushed(law, kSmoothSlope, epsilon);
+    const Atoms mu = normal(m), moved = pushed(mu, kSmoothSlope, epsilon);
     const double next = moved.mean();
     for (const double beside : {-.02, -1e-3, 1e-3, .02}) {
       CHECK(wasserstein2_squared(normal(next + beside), moved) >
             wasserstein2_squared(normal(next), moved) + .9 * beside * beside);
     }
-    const double slope = expectation(law, kSmoothSlope), before = expectation(law, f);
+    const double slope = expectation(mu, kSmoothSlope), before = expectation(mu, f);
     CHECK((expectation(normal(next), f) - before) / epsilon ==
           doctest::Approx(-slope * slope).epsilon(1e-3));
     // A plus in step B, as printed in the paper's main text, raises F.
-    const double wrong = pushed(law, kSmoothSlope, -epsilon).mean();
+    const double wrong = pushed(mu, kSmoothSlope, -epsilon).mean();
     CHECK((expectation(normal(wrong), f) - before) / epsilon ==
           doctest::Approx(slope * slope).epsilon(1e-3));
   }
@@ -237,9 +241,9 @@ TEST_CASE("theorem C.2: on counts it fails, mean and MMD go uphill and W2 stays"
   CHECK((objective(lambda + 1e-6) - objective(lambda - 1e-6)) / 2e-6 ==
         doctest::Approx(.010).epsilon(1e-6));
   const Curve slope = [](double z) { return (z - 5) / 25; };
-  const AtomLaw law = AtomLaw::poisson(lambda), moved = pushed(law, slope, epsilon);
+  const Atoms mu = atoms_of(*family::poisson, lambda), moved = pushed(mu, slope, epsilon);
 
-  const double by_mean = project(moved, {.family = Family::poisson});
+  const double by_mean = project(moved, {.family = family::poisson});
   CHECK((lambda - by_mean) / epsilon == doctest::Approx(-.010).epsilon(1e-6));
   CHECK(objective(by_mean) > objective(lambda) + 9e-5 * epsilon);
 
@@ -247,7 +251,7 @@ TEST_CASE("theorem C.2: on counts it fails, mean and MMD go uphill and W2 stays"
   for (const double h : {1., 2., 5., 20.}) {
     CAPTURE(h);
     const ProjectionOptions options{
-        .family = Family::poisson, .distance = Distance::mmd, .bandwidth = h};
+        .family = family::poisson, .distance = Distance::mmd, .bandwidth = h};
     const double by_mmd = project(moved, options);
     CHECK(by_mmd > lambda + 1e-5);
     CHECK(objective(by_mmd) > objective(lambda));
@@ -260,10 +264,10 @@ TEST_CASE("theorem C.2: on counts it fails, mean and MMD go uphill and W2 stays"
   CHECK(std::abs(project(moved, kCountByW2) - lambda) < 1e-8);
 
   // Where f is linear there is no such gap: both go down.
-  const AtomLaw straight = pushed(
-      law, [](double) { return .01; }, epsilon);
-  CHECK(project(straight, {.family = Family::poisson}) < lambda - 9e-5);
-  CHECK(project(straight, {.family = Family::poisson, .distance = Distance::mmd, .bandwidth = 5}) <
+  const Atoms straight = pushed(
+      mu, [](double) { return .01; }, epsilon);
+  CHECK(project(straight, {.family = family::poisson}) < lambda - 9e-5);
+  CHECK(project(straight, {.family = family::poisson, .distance = Distance::mmd, .bandwidth = 5}) <
         lambda - 9e-5);
 }
 
@@ -274,11 +278,11 @@ TEST_CASE("step B: with the plus of the main text every projection goes uphill")
   for (const Distance distance : {Distance::mean, Distance::mmd, Distance::wasserstein}) {
     CAPTURE(static_cast<int>(distance));
     const ProjectionOptions options{
-        .family = Family::poisson, .distance = distance, .bandwidth = 4};
+        .family = family::poisson, .distance = distance, .bandwidth = 4};
     // a long step: W2 does not let go of lambda = 4 for a short one
-    const AtomLaw law = AtomLaw::poisson(4);
-    CHECK(objective(project(pushed(law, slope, 6), options)) < objective(4) - .01);
-    CHECK(objective(project(pushed(law, slope, -6), options)) > objective(4) + .01);
+    const Atoms mu = atoms_of(*family::poisson, 4);
+    CHECK(objective(project(pushed(mu, slope, 6), options)) < objective(4) - .01);
+    CHECK(objective(project(pushed(mu, slope, -6), options)) > objective(4) + .01);
   }
 }
 
@@ -287,7 +291,7 @@ TEST_CASE("exact W2 projection: pinned while no particle is pushed beyond the ne
     CAPTURE(epsilon);
     for (const double p : {.03, .37, .5, .9}) {
       CAPTURE(p);
-      const AtomLaw moved = pushed(AtomLaw::bernoulli(p), kSmoothSlope, epsilon);
+      const Atoms moved = pushed(atoms_of(*family::bernoulli, p), kSmoothSlope, epsilon);
       CHECK(std::abs(project(moved, kBitByW2) - p) < 1e-15);
       // a kink: W2^2 = |q - p| + O(epsilon)
       for (const double q : {.01, .4, .97}) {
@@ -298,33 +302,30 @@ TEST_CASE("exact W2 projection: pinned while no particle is pushed beyond the ne
     for (const double lambda : {.4, 3.2, 20.}) {
       CAPTURE(lambda);
       const Curve bounded = [](double z) { return .5 + .5 * std::cos(z); };
-      const AtomLaw moved = pushed(AtomLaw::poisson(lambda), bounded, epsilon);
+      const Atoms moved = pushed(atoms_of(*family::poisson, lambda), bounded, epsilon);
       CHECK(std::abs(project(moved, kCountByW2) - lambda) < 1e-7);
-      CHECK(std::abs(project(moved, {.family = Family::poisson}) - lambda) > .01 * epsilon);
+      CHECK(std::abs(project(moved, {.family = family::poisson}) - lambda) > .01 * epsilon);
     }
   }
   // a push across the middle between 0 and 1 moves it
-  CHECK(std::abs(project(pushed(AtomLaw::bernoulli(.4), kSmoothSlope, -2), kBitByW2) - .4) > .1);
+  CHECK(std::abs(project(pushed(atoms_of(*family::bernoulli, .4), kSmoothSlope, -2), kBitByW2) -
+                 .4) > .1);
 }
 
 TEST_CASE(
     "exact W2: its symmetric derivative is 2 epsilon times ReinMax for bits, Fini-2 for counts") {
   const double epsilon = 1e-4;
   const auto each_slope = [](const Tensor& states) {
-    Tensor slope = states.clone();
-    for (int64_t i = 0; i < slope.numel(); ++i) {
-      slope.data()[i] = static_cast<real>(kSmoothSlope(states[i]));
-    }
-    return slope;
+    return map([](real z) { return static_cast<real>(kSmoothSlope(z)); }, states);
   };
   for (const MmdCase& c : mmd_cases()) {
     if (c.name != "probs" && c.name != "rate") continue;
     CAPTURE(c.name);
-    const bool bits = c.law == "bernoulli";
+    const bool bits = c.distribution == "bernoulli";
     const double theta = mean_parameter(c)[0];
     const ProjectionOptions options = bits ? kBitByW2 : kCountByW2;
-    const AtomLaw law = bits ? AtomLaw::bernoulli(theta) : AtomLaw::poisson(theta);
-    const AtomLaw moved = pushed(law, kSmoothSlope, epsilon);
+    const Atoms mu = bits ? atoms_of(*family::bernoulli, theta) : atoms_of(*family::poisson, theta);
+    const Atoms moved = pushed(mu, kSmoothSlope, epsilon);
     const double found = distance_slope(theta, {}, moved, options) / (2 * epsilon);
     const double rule = expected_estimate(c, bits ? reinmax() : fini2(), each_slope).item();
     CHECK(std::abs(found - rule) < 1e-5);
@@ -334,9 +335,9 @@ TEST_CASE(
 }
 
 TEST_CASE("exact W2: ReinMax for one-hot units is its symmetric derivative, pair by pair") {
-  // Law: 4, 2, 1 of 7 atoms at the vertices. W2^2 is linear in the mass that changes from j to i,
-  // so that moving one atom shows its derivative. The mean of it there and back, over 2 epsilon, is
-  // d_ij, and component i of ReinMax is pi_i sum_j pi_j d_ij.
+  // Masses: 4, 2, 1 of 7 atoms at the vertices. W2^2 is linear in the mass that changes from j to
+  // i, so that moving one atom shows its derivative. The mean of it there and back, over 2 epsilon,
+  // is d_ij, and component i of ReinMax is pi_i sum_j pi_j d_ij.
   const std::vector<Point> slope{{.3, -1, .6}, {1.2, .1, -.4}, {-.7, .2, .9}};  // f' at each
   const double epsilon = 1e-3;
   const auto atoms = [&](const std::vector<int>& counts, double step) {
@@ -374,19 +375,18 @@ TEST_CASE("exact W2: ReinMax for one-hot units is its symmetric derivative, pair
   check_close(by_w2, expected_estimate(unit, reinmax(), slope_at), 0, 1e-6);
   CHECK_FALSE(allclose(by_w2, expected_estimate(unit, st(), slope_at), 0, .02));
 
-  // The projection itself stays at the law, until a push reaches the middle between two vertices.
+  // The projection itself stays where it was, until a push reaches the middle between two vertices.
   const auto projected = [&](double step) {
     std::vector<real> z;
     for (const Point& at : atoms(counts, step)) z.insert(z.end(), at.begin(), at.end());
-    return project(
-        Tensor::from(z, {7, 3}),
-        {.family = Family::categorical, .distance = Distance::wasserstein, .categories = 3});
+    return project(Tensor::from(z, {7, 3}),
+                   {.family = family::one_of_three, .distance = Distance::wasserstein});
   };
-  const Tensor law = exp(logits).reshape({3});
-  check_close(projected(.35), law, 0, 1e-6);
+  const Tensor start = exp(logits).reshape({3});
+  check_close(projected(.35), start, 0, 1e-6);
   const Tensor far = projected(2);
-  CHECK_FALSE(allclose(far, law, 0, .1));
-  // There, too, no other law is nearer.
+  CHECK_FALSE(allclose(far, start, 0, .1));
+  // There, too, no other distribution is nearer.
   const auto far_distance = [&](int first, int second) {
     return brute_force_w2_squared(atoms({first, second, 7 - first - second}, 0), atoms(counts, 2));
   };

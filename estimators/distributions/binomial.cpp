@@ -1,7 +1,5 @@
 #include "stflow/estimators/distributions/binomial.h"
 
-#include <cmath>
-
 #include "stflow/estimators/distributions/bernoulli.h"
 #include "stflow/tensor/kernels/map.h"
 #include "stflow/tensor/math.h"

@@ -5,6 +5,7 @@
 //     d/da E_n g(z) = n p (1-p) E_(n-1)[g(z+1) - g(z)]
 #pragma once
 
+#include <cmath>
 #include <functional>
 
 #include "stflow/estimators/distributions/counts.h"
@@ -22,8 +23,9 @@ class Binomial : public Counts {
 
   std::string name() const override { return "binomial"; }
   bool has(Trait trait) const override {
-    return trait == Trait::measure_valued || Counts::has(trait);
+    return trait == Trait::measure_valued || trait == Trait::mean_parameter || Counts::has(trait);
   }
+  double largest() const override { return trials(); }
   std::unique_ptr<Distribution> with_param(const Var& logits) const override;
   Var log_prob(const Var& z) const override;
   Tensor score(const Tensor& z) const override;  // z - n p
@@ -31,6 +33,10 @@ class Binomial : public Counts {
   Var variance() const override { return mean() * sigmoid(-logits()); }
   Var entropy() const override;
   CountTable table(double logit) const override;
+  double param_of_mean(double mean) const override { return std::log(mean / (trials() - mean)); }
+  std::vector<double> tail_slopes(const CountTable& table, double) const override {
+    return size_biased(table);
+  }
   /// One trial, the other way: z - 1 or z + 1, with weight -n p (1-p) or n p (1-p).
   Difference measure_valued(const Tensor& z, Rng& rng) const override;
 

@@ -1,6 +1,7 @@
 #include "stflow/estimators/distributions/counts.h"
 
 #include <cmath>
+#include <utility>
 
 namespace stflow {
 
@@ -14,6 +15,16 @@ int64_t quantile(const CountTable& table, double u) {
     for (double above = pmf[i]; above <= 1 - u && i > 0;) above += pmf[--i];
   }
   return table.first + static_cast<int64_t>(i);
+}
+
+std::vector<double> size_biased(const CountTable& table) {
+  const double mean = mean_over(table, [](double k) { return k; });
+  if (mean == 0) return {1};
+  std::vector<double> result;
+  auto k = static_cast<double>(table.first);
+  for (size_t i = 1; i < table.pmf.size(); ++i) result.push_back(++k * table.pmf[i] / mean);
+  result.push_back(0);
+  return result;
 }
 
 Tensor Counts::sample(Rng& rng) const {
@@ -64,6 +75,18 @@ std::vector<double> Distribution::table_slopes(const CountTable& table, double p
                            ->score(counts.reshape({rows, 1}));
   std::vector<double> slopes;
   for (int64_t k = 0; k < rows; ++k) slopes.push_back(table.pmf[static_cast<size_t>(k)] * score[k]);
+  return slopes;
+}
+
+std::vector<double> Distribution::tail_slopes(const CountTable& table, double param) const {
+  std::vector<double> slopes = table_slopes(table, param);
+  double tail = 0, mean_slope = 0;
+  for (auto slope = slopes.rbegin(); slope != slopes.rend(); ++slope) {
+    mean_slope += tail;
+    tail += std::exchange(*slope, tail);
+  }
+  slopes.resize(table.pmf.size());
+  for (double& slope : slopes) slope /= mean_slope;
   return slopes;
 }
 

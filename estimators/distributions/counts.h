@@ -32,6 +32,10 @@ class Counts : public Distribution {
 /// Smallest count at which the distribution function reaches u.
 int64_t quantile(const CountTable& table, double u);
 
+/// (k + 1) P(k + 1) / mean for each k of the table. These are the tail_slopes() wherever
+/// P(k + 1) / P(k) = (a + b k) / (k + 1).
+std::vector<double> size_biased(const CountTable& table);
+
 /// The table around `mode`, of all probabilities that are not below 1e-18 of the largest, from
 /// below(k) = P(k-1) / P(k) and above(k) = P(k+1) / P(k).
 template <typename Below, typename Above>

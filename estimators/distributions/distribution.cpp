@@ -1,6 +1,7 @@
 #include "stflow/estimators/distributions/distribution.h"
 
 #include <cmath>
+#include <limits>
 
 #include "stflow/autodiff/grad.h"
 #include "stflow/estimators/distributions/checks.h"
@@ -30,6 +31,10 @@ Var Distribution::perturbed_given(const Tensor&, const Tensor&) const { no_relax
 Tensor Distribution::harden(const Tensor&) const { no_relaxation(name()); }
 Var Distribution::soften(const Var&, const Var&) const { no_relaxation(name()); }
 
+double Distribution::largest() const {
+  return support() == Support::counts ? std::numeric_limits<double>::infinity() : 1;
+}
+
 bool Distribution::has(Trait trait) const {
   const bool counts = support() == Support::counts;
   switch (trait) {
@@ -37,6 +42,8 @@ bool Distribution::has(Trait trait) const {
       return true;
     case Trait::probabilities:
       return !counts || has(Trait::states);
+    case Trait::mean_parameter:
+      return !counts;
     case Trait::inverse:
       return counts && has(Trait::states);
     case Trait::relaxation:
@@ -59,6 +66,10 @@ Var Distribution::second_order(const Var& z, const Var& up, double) const {
     return dm_i + (v_i == 0 ? 0 : (z_i - m_i) * dv_i / (2 * v_i));
   };
   return Var(map(factor, z.value(), m.value(), v.value(), dm, dv)) * up;
+}
+
+double Distribution::param_of_mean(double) const {
+  throw std::invalid_argument("distribution '" + name() + "' has no param_of_mean()");
 }
 
 Distribution::Difference Distribution::measure_valued(const Tensor&, Rng&) const {

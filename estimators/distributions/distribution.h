@@ -29,6 +29,7 @@ enum class Trait {
   probabilities,   // of each value of a unit: the mean of bits and one-hot units, table() of counts
   inverse,         // inverse_given()
   measure_valued,  // measure_valued()
+  mean_parameter,  // a unit is known by its mean: bits, one-hot units, counts with param_of_mean()
 };
 
 /// The counts first, first + 1, ... of one unit and their probabilities.
@@ -47,6 +48,8 @@ class Distribution {
   virtual Support support() const = 0;
   /// How many numbers of the last axis make a unit: one-hot units have several.
   virtual int64_t categories() const { return 1; }
+  /// The largest value of a unit, infinite for most counts. No mean is above it.
+  virtual double largest() const;
   /// By default: it has states, and what follows from them.
   virtual bool has(Trait trait) const;
 
@@ -79,6 +82,11 @@ class Distribution {
   /// log_prob() and score() where a class has nothing better.
   virtual CountTable table(double param) const;
   virtual std::vector<double> table_slopes(const CountTable& table, double param) const;
+  /// Counts: the parameter at which the mean is this one, above 0 and at most largest().
+  virtual double param_of_mean(double mean) const;
+  /// Counts: d P(z > k) / d(mean) for each k of the table, the rate at which probability goes from
+  /// k to k + 1 as the mean grows; these add up to 1. From table_slopes() by default.
+  virtual std::vector<double> tail_slopes(const CountTable& table, double param) const;
   /// Counts: u = F(z - 1) + v P(z), for v in (0,1) a uniform that inverts to z, and its derivative
   /// in the parameter, [...,D] both.
   struct Inverse {

@@ -6,6 +6,7 @@
 //     d/da E_r g(z) = r (1-p) (E_r g(z) - E_(r+1) g(z+1))
 #pragma once
 
+#include <cmath>
 #include <functional>
 
 #include "stflow/estimators/distributions/counts.h"
@@ -23,7 +24,7 @@ class NegativeBinomial : public Counts {
 
   std::string name() const override { return "negative_binomial"; }
   bool has(Trait trait) const override {
-    return trait == Trait::measure_valued || Counts::has(trait);
+    return trait == Trait::measure_valued || trait == Trait::mean_parameter || Counts::has(trait);
   }
   std::unique_ptr<Distribution> with_param(const Var& logits) const override;
   Var log_prob(const Var& z) const override;
@@ -32,6 +33,10 @@ class NegativeBinomial : public Counts {
   Var variance() const override { return mean() * (1 + exp(-logits())); }
   Var entropy() const override;
   CountTable table(double logit) const override;
+  double param_of_mean(double mean) const override { return std::log(r_ / mean); }
+  std::vector<double> tail_slopes(const CountTable& table, double) const override {
+    return size_biased(table);
+  }
   /// z + w + 1 for a geometric w, with weight -r (1-p).
   Difference measure_valued(const Tensor& z, Rng& rng) const override;
 

@@ -66,7 +66,8 @@ std::unique_ptr<Distribution> Poisson::with_param(const Var& rate) const {
 }
 
 bool Poisson::has(Trait trait) const {
-  return trait == Trait::relaxation || trait == Trait::measure_valued || Counts::has(trait);
+  return trait == Trait::relaxation || trait == Trait::measure_valued ||
+         trait == Trait::mean_parameter || Counts::has(trait);
 }
 
 Tensor Poisson::score(const Tensor& z) const { return (z - rate().value()) / rate().value(); }

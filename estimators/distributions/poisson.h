@@ -35,6 +35,10 @@ class Poisson : public Counts {
   CountTable table(double rate) const override;
   /// pmf(k-1) - pmf(k), one more than the table has.
   std::vector<double> table_slopes(const CountTable& table, double rate) const override;
+  double param_of_mean(double mean) const override { return mean; }
+  std::vector<double> tail_slopes(const CountTable& table, double) const override {
+    return table.pmf;
+  }
   Inverse inverse_given(const Tensor& z, const Tensor& v) const override;
   Difference measure_valued(const Tensor& z, Rng& rng) const override;  // one more, weight 1
 

@@ -9,59 +9,67 @@
 // The paper prints step B with a plus: right for a reward f, not for a cost. Its estimators don't
 // project all the way: they make one step down the gradient of the distance (`learning_rate`).
 //
-// The units are independent and described by mean parameters: p in [0,1] for each bit, pi of K
-// numbers for each one-hot unit, lambda for each count. Each unit is projected on its own, which by
-// Theorem 2.1 is the same for a product of pushed units. Where f couples them, it is the projection
-// of the product of their marginals. For small problems: to train a model take the rules.
+// The units are independent and described by their means: p in [0,1] for each bit, pi of K numbers
+// for each one-hot unit, the mean of each count, which for Poisson is lambda. Each unit is
+// projected on its own, which by Theorem 2.1 is the same for a product of pushed units. Where f
+// couples them, it is the projection of the product of their marginals. For small problems: to
+// train a model take the rules.
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <vector>
 
 #include "stflow/autodiff/var.h"
+#include "stflow/estimators/distributions/bernoulli.h"
 #include "stflow/estimators/flow/wasserstein.h"
 #include "stflow/tensor/rng.h"
 
 namespace stflow {
 
-enum class Family { bernoulli, categorical, poisson };
 enum class Distance { mean, mmd, wasserstein };  // all squared: |E z - E z~|^2, MMD^2, W2^2
 
 struct ProjectionOptions {
-  Family family = Family::bernoulli;
+  /// The family: any distribution with Trait::mean_parameter. What it has beside its own parameter
+  /// is kept (categories, Binomial's n), that parameter is not looked at.
+  std::shared_ptr<const Distribution> family = std::make_shared<Bernoulli>(Tensor::zeros({1}));
   Distance distance = Distance::mean;
   Kernel kernel = Kernel::rbf;  // of Distance::mmd
   double bandwidth = 1;         // h, of the rbf kernel
-  int64_t categories = 0;       // K of Family::categorical; particles are [N, units * K]
-  double min_rate = 1e-3;       // the least lambda of Family::poisson
+  double min_mean = 1e-3;       // the least mean of counts
 };
 
-// ---- one unit, as atoms; not for Family::categorical, whose atoms lie on no line ----
+// ---- one unit, as atoms: a bit or a count. The atoms of one-hot units lie on no line ----
 
-/// Squared distance between the family's member with parameter theta and another distribution.
-double distance_squared(double theta, const AtomLaw& pushed, const ProjectionOptions& options);
+/// One unit of the family, with this mean.
+Atoms atoms_of(const Distribution& family, double mean);
 
-/// The parameter whose distribution is nearest to `pushed`: in closed form, except for Poisson by
-/// MMD or W2. There the distance is minimised over the range of the particles, to 1e-6 in lambda
-/// (relative above 1; see minimise() in projection.cpp). Throws on such particles beyond 1e4.
-double project(const AtomLaw& pushed, const ProjectionOptions& options);
+/// Squared distance between the family's member with mean theta and another distribution.
+double distance_squared(double theta, const Atoms& pushed, const ProjectionOptions& options);
+
+/// The mean whose distribution is nearest to `pushed`: in closed form, except for counts by MMD or
+/// W2. There the distance is minimised over the range of the particles and one unit around it, to
+/// 1e-6 in the mean (relative above 1; see minimise.h). Where the variance is larger than the mean,
+/// from min_mean to twice the end of that range too; and in all of a range that has an end, as
+/// Binomial's. Throws on such particles beyond 1e4.
+double project(const Atoms& pushed, const ProjectionOptions& options);
 
 /// d distance^2 / d theta at theta, without control variate or, where `before` is given, with the
 /// particles before their move as control variate. At a kink of W2^2: the mean of both one-sided
 /// derivatives.
-double distance_slope(double theta, const std::optional<AtomLaw>& before, const AtomLaw& pushed,
+double distance_slope(double theta, const std::optional<Atoms>& before, const Atoms& pushed,
                       const ProjectionOptions& options);
 
 // ---- all units at once ----
 
-/// The nearest parameters to particles [N,D]: [D], where D = units * K for Family::categorical.
+/// The nearest parameters to particles [N,D]: [D], where D = units * K if they are one-hot.
 /// Throws unless particles are finite and N, D >= 1.
 Tensor project(const Tensor& pushed, const ProjectionOptions& options);
 
 /// d distance^2 / d theta for parameters theta [D]: [D]. `before` [N,D] are the particles before
-/// the move, as control variate, or an empty Tensor. Throws for W2 and Family::categorical: where
-/// more than one direction leads away from a kink, there is no such derivative.
+/// the move, as control variate, or an empty Tensor. Throws for W2 and one-hot units: where more
+/// than one direction leads away from a kink, there is no such derivative.
 Tensor distance_gradient(const Tensor& theta, const Tensor& before, const Tensor& pushed,
                          const ProjectionOptions& options);
 
@@ -75,8 +83,9 @@ struct FlowOptions {
   int64_t particles = 1000;  // N
   double epsilon = 0.1;      // step of the particles
   /// Empty: project, which brings the noise of drawing N particles into each step, however short.
-  /// Else the paper's estimator: theta minus this times distance_gradient, put back into [0,1], the
-  /// simplex, or above min_rate. 1/(2 epsilon) makes it straight-through at a learning rate of 1.
+  /// Else the paper's estimator: theta minus this times distance_gradient, put back into the
+  /// family: [0,1], the simplex, from min_mean to the largest count. 1/(2 epsilon) makes it
+  /// straight-through at a learning rate of 1.
   std::optional<double> learning_rate = {};
   bool control_variate = true;  // of that gradient
 };

@@ -5,8 +5,8 @@
 #include "stflow/autodiff/grad.h"
 #include "stflow/estimators/distributions/categorical.h"
 #include "stflow/estimators/distributions/checks.h"
-#include "stflow/estimators/distributions/poisson.h"
-#include "stflow/estimators/flow/projection.h"
+#include "stflow/estimators/flow/units.h"
+#include "stflow/tensor/kernels/map.h"
 
 namespace stflow {
 namespace {
@@ -14,6 +14,7 @@ namespace {
 constexpr int64_t kMostSteps = 1'000'000;
 
 void check(const Tensor& theta, const FlowOptions& options) {
+  check_projection(options.onto);
   CHECK_ARG(options.particles >= 1 && options.particles <= kMostSamples,
             "[flow_step] needs at least one particle and takes at most ", kMostSamples, ", got ",
             options.particles);
@@ -25,10 +26,10 @@ void check(const Tensor& theta, const FlowOptions& options) {
             *options.learning_rate);
   CHECK_ARG(theta.rank() == 1 && theta.numel() >= 1, "[flow_step] parameters are [D], got ",
             theta.shape());
-  if (options.onto.family != Family::categorical) return;  // the others are checked when drawn from
-  const int64_t categories = options.onto.categories;
-  CHECK_ARG(categories >= 2 && theta.numel() % categories == 0, "[flow_step] parameters ",
-            theta.shape(), " are not units of ", categories, " categories");
+  if (options.onto.family->support() != Support::one_hot) return;  // others: when drawn from
+  const int64_t categories = options.onto.family->categories();
+  CHECK_ARG(theta.numel() % categories == 0, "[flow_step] parameters ", theta.shape(),
+            " are not units of ", categories, " categories");
   for (int64_t begin = 0; begin < theta.numel(); begin += categories) {
     double total = 0, least = 0;
     for (int64_t i = begin; i < begin + categories; ++i) {
@@ -44,16 +45,18 @@ void check(const Tensor& theta, const FlowOptions& options) {
 
 /// (A) [D] -> [N,D]
 Tensor draw_particles(const Tensor& theta, const FlowOptions& options, Rng& rng) {
+  const Distribution& family = *options.onto.family;
   const Tensor each = broadcast_to(theta, {options.particles, theta.dim(0)}).clone();
-  switch (options.onto.family) {
-    case Family::bernoulli:
+  switch (family.support()) {  // bits and one-hot units are known by their mean
+    case Support::bits:
       return rng.bernoulli(each);
-    case Family::categorical:
-      return Categorical(log(each), options.onto.categories).sample(rng);
-    case Family::poisson:
-      return Poisson(each).sample(rng);
+    case Support::one_hot:
+      return Categorical(log(each), family.categories()).sample(rng);
+    case Support::counts:
+      break;
   }
-  return {};
+  const auto param = [&](real mean) { return static_cast<real>(count_param(family, mean)); };
+  return family.with_param(broadcast_to(map(param, theta), each.shape()).clone())->sample(rng);
 }
 
 /// (B) z - epsilon grad f(z), [N,D]
@@ -74,18 +77,15 @@ Tensor move(const Tensor& z, const ParticleCost& f, double epsilon) {
 
 /// The nearest parameters that the family has.
 Tensor into_family(const Tensor& theta, const ProjectionOptions& options) {
-  if (options.family == Family::bernoulli) return clamp(theta, 0, 1);
-  if (options.family == Family::poisson) {
-    Tensor result = theta.clone();
-    for (int64_t i = 0; i < result.numel(); ++i) {
-      result.data()[i] = std::max(result[i], static_cast<real>(options.min_rate));
-    }
-    return result;
+  if (options.family->support() != Support::one_hot) {
+    const auto [least, most] = mean_range(options);
+    return clamp(theta, static_cast<real>(least), static_cast<real>(most));
   }
+  const int64_t categories = options.family->categories();
   std::vector<real> result;
-  for (int64_t begin = 0; begin < theta.numel(); begin += options.categories) {
+  for (int64_t begin = 0; begin < theta.numel(); begin += categories) {
     const real* unit = theta.data() + begin;
-    const auto pi = project_to_simplex({unit, unit + options.categories});
+    const auto pi = project_to_simplex({unit, unit + categories});
     result.insert(result.end(), pi.begin(), pi.end());
   }
   return Tensor::from(result);

@@ -4,14 +4,14 @@
 #include <cmath>
 #include <numeric>
 
-#include "stflow/estimators/distributions/poisson.h"
+#include "stflow/tensor/check.h"
 
 namespace stflow {
 namespace {
 
 /// Mean cost of the coupling of equal quantiles, the best one for every convex cost of x - y.
 template <typename Cost>
-double monotone_transport(const AtomLaw& a, const AtomLaw& b, Cost cost) {
+double monotone_transport(const Atoms& a, const Atoms& b, Cost cost) {
   double total = 0, from_a = a.weights()[0], to_b = b.weights()[0];
   for (size_t i = 0, j = 0;;) {
     const double mass = std::min(from_a, to_b);
@@ -29,7 +29,7 @@ double monotone_transport(const AtomLaw& a, const AtomLaw& b, Cost cost) {
   }
 }
 
-double mean_kernel(const AtomLaw& a, const AtomLaw& b, Kernel kernel, double bandwidth) {
+double mean_kernel(const Atoms& a, const Atoms& b, Kernel kernel, double bandwidth) {
   double total = 0;
   for (size_t i = 0; i < a.points().size(); ++i) {
     double row = 0;
@@ -43,19 +43,19 @@ double mean_kernel(const AtomLaw& a, const AtomLaw& b, Kernel kernel, double ban
 
 }  // namespace
 
-AtomLaw::AtomLaw(const std::vector<double>& points, const std::vector<double>& weights) {
-  CHECK_ARG(!points.empty(), "[AtomLaw] a law needs at least one point, got none");
-  CHECK_ARG(weights.empty() || weights.size() == points.size(), "[AtomLaw] ", points.size(),
+Atoms::Atoms(const std::vector<double>& points, const std::vector<double>& weights) {
+  CHECK_ARG(!points.empty(), "[Atoms] needs at least one point, got none");
+  CHECK_ARG(weights.empty() || weights.size() == points.size(), "[Atoms] ", points.size(),
             " points have ", weights.size(), " weights");
   for (const double x : points) {
-    CHECK_ARG(std::isfinite(x), "[AtomLaw] points must be finite, got ", x);
+    CHECK_ARG(std::isfinite(x), "[Atoms] points must be finite, got ", x);
   }
   for (const double w : weights) {
-    CHECK_ARG(w >= 0 && std::isfinite(w), "[AtomLaw] weights must be finite and not negative, got ",
+    CHECK_ARG(w >= 0 && std::isfinite(w), "[Atoms] weights must be finite and not negative, got ",
               w);
   }
   const double total = std::accumulate(weights.begin(), weights.end(), 0.0);
-  CHECK_ARG(weights.empty() || total > 0, "[AtomLaw] at least one weight must be positive, all ",
+  CHECK_ARG(weights.empty() || total > 0, "[Atoms] at least one weight must be positive, all ",
             weights.size(), " are 0");
 
   std::vector<size_t> order(points.size());
@@ -71,26 +71,12 @@ AtomLaw::AtomLaw(const std::vector<double>& points, const std::vector<double>& w
   }
 }
 
-AtomLaw AtomLaw::bernoulli(double p) {
-  CHECK_ARG(p >= 0 && p <= 1, "[AtomLaw] a Bernoulli law needs p in [0, 1], got ", p);
-  return AtomLaw({0, 1}, {1 - p, p});
-}
-
-AtomLaw AtomLaw::poisson(double lambda) {
-  CHECK_ARG(lambda > 0 && std::isfinite(lambda), "[AtomLaw] a Poisson law needs a rate > 0, got ",
-            lambda);
-  const CountTable table = poisson_table(lambda);
-  std::vector<double> counts(table.pmf.size());
-  std::iota(counts.begin(), counts.end(), static_cast<double>(table.first));
-  return AtomLaw(counts, table.pmf);
-}
-
-double AtomLaw::mean() const {
+double Atoms::mean() const {
   return std::inner_product(points_.begin(), points_.end(), weights_.begin(), 0.0);
 }
 
-double AtomLaw::quantile(double u) const {
-  CHECK_ARG(u >= 0 && u <= 1, "[AtomLaw] quantiles are of u in [0, 1], got ", u);
+double Atoms::quantile(double u) const {
+  CHECK_ARG(u >= 0 && u <= 1, "[Atoms] quantiles are of u in [0, 1], got ", u);
   constexpr double kSameMass = 1e-12;
   const auto last = std::prev(mass_up_to_.end());
   const auto low = std::lower_bound(mass_up_to_.begin(), last, u - kSameMass);
@@ -100,11 +86,11 @@ double AtomLaw::quantile(double u) const {
          2;
 }
 
-double wasserstein1(const AtomLaw& a, const AtomLaw& b) {
+double wasserstein1(const Atoms& a, const Atoms& b) {
   return monotone_transport(a, b, [](double distance) { return std::abs(distance); });
 }
 
-double wasserstein2_squared(const AtomLaw& a, const AtomLaw& b) {
+double wasserstein2_squared(const Atoms& a, const Atoms& b) {
   return monotone_transport(a, b, [](double distance) { return distance * distance; });
 }
 
@@ -114,7 +100,7 @@ double centred_kernel(Kernel kernel, double bandwidth, double x, double y) {
   return std::expm1(-0.5 * distance * distance);
 }
 
-double mmd_squared(const AtomLaw& a, const AtomLaw& b, Kernel kernel, double bandwidth) {
+double mmd_squared(const Atoms& a, const Atoms& b, Kernel kernel, double bandwidth) {
   CHECK_ARG(bandwidth >= 1e-100 && bandwidth <= 1e100,
             "[mmd_squared] the bandwidth must lie in [1e-100, 1e100], got ", bandwidth);
   const double squared = mean_kernel(a, a, kernel, bandwidth) +

@@ -14,13 +14,11 @@
 namespace stflow {
 
 /// A discrete distribution on the line: points in increasing order and their masses, of total 1.
-class AtomLaw {
+class Atoms {
  public:
   /// Weights, one a point, are divided by their sum; none means equal ones. Throws without points,
   /// on points that are not finite, on negative weights and when all are zero.
-  explicit AtomLaw(const std::vector<double>& points, const std::vector<double>& weights = {});
-  static AtomLaw bernoulli(double p);     // on 0 and 1, p in [0,1]
-  static AtomLaw poisson(double lambda);  // on the counts of poisson_table
+  explicit Atoms(const std::vector<double>& points, const std::vector<double>& weights = {});
 
   const std::vector<double>& points() const { return points_; }
   const std::vector<double>& weights() const { return weights_; }
@@ -35,9 +33,9 @@ class AtomLaw {
 };
 
 /// Least mean |x - y| over all couplings of a and b (Kantorovich 1942).
-double wasserstein1(const AtomLaw& a, const AtomLaw& b);
+double wasserstein1(const Atoms& a, const Atoms& b);
 /// W2^2: least mean (x - y)^2.
-double wasserstein2_squared(const AtomLaw& a, const AtomLaw& b);
+double wasserstein2_squared(const Atoms& a, const Atoms& b);
 
 /// K(x,y) on the line, less a constant, by which differences of K keep their digits where all are
 /// near 1: K - 1 for the rbf kernel of bandwidth h > 0, x y for the linear one.
@@ -45,6 +43,6 @@ double centred_kernel(Kernel kernel, double bandwidth, double x, double y);
 /// Squared maximum mean discrepancy E K(x,x') + E K(y,y') - 2 E K(x,y) (Gretton et al. 2012,
 /// lemma 6). For a sample it is that of the empirical distribution: pairs of a point with itself
 /// count. With the linear kernel it is (E x - E y)^2.
-double mmd_squared(const AtomLaw& a, const AtomLaw& b, Kernel kernel, double bandwidth);
+double mmd_squared(const Atoms& a, const Atoms& b, Kernel kernel, double bandwidth);
 
 }  // namespace stflow

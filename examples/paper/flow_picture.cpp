@@ -22,20 +22,16 @@ std::string fixed(double x) {
   return digits;
 }
 
-double probability(const AtomLaw& law, double value) {
-  const auto at = std::ranges::lower_bound(law.points(), value);
-  if (at == law.points().end() || *at != value) return 0;
-  return law.weights()[static_cast<size_t>(at - law.points().begin())];
+double probability(const Atoms& atoms, double value) {
+  const auto at = std::ranges::lower_bound(atoms.points(), value);
+  if (at == atoms.points().end() || *at != value) return 0;
+  return atoms.weights()[static_cast<size_t>(at - atoms.points().begin())];
 }
 
 /// A line of the table for each value that the particles, mu_k or mu_(k+1) reach.
 std::vector<Record> table_of(const std::string& name, int64_t k, const FlowStep& step,
-                             Family family) {
-  const auto law = [&](const Tensor& theta) {
-    const double t = theta.item();
-    return family == Family::bernoulli ? AtomLaw::bernoulli(t) : AtomLaw::poisson(t);
-  };
-  const AtomLaw mu = law(step.theta), next = law(step.next);
+                             const Distribution& family) {
+  const Atoms mu = atoms_of(family, step.theta.item()), next = atoms_of(family, step.next.item());
   const auto n = static_cast<double>(step.particles.numel());
   std::vector<Record> rows;
   for (double z = 0; z <= std::max(mu.points().back(), next.points().back()); ++z) {
@@ -92,7 +88,7 @@ std::string panel(const std::string& name, const std::string& row, size_t k, con
                                   fixed(step.theta.item()), "  to  ", fixed(step.next.item()))),
       "\nset ylabel ",
       k == 1 ? gnuplot_text("by " + row) + " . \"\\n\" . 'probability'" : gnuplot_text(""),
-      "\nset xlabel '", results.family == Family::bernoulli ? "value of the bit" : "count",
+      "\nset xlabel '", results.family->support() == Support::bits ? "value of the bit" : "count",
       "'\nplot ", data, "$3 : NaN):4 with boxes fs solid noborder lc rgb '#d0d0d0', \\\n     ",
       data, "$3 : NaN):7 with boxes fs empty border rgb '#D55E00' lw 2 lc rgb '#D55E00', \\\n     ",
       data, "$6 : NaN):5 with impulses lw 3 lc rgb '#0072B2', \\\n     ", data,
@@ -109,7 +105,7 @@ bool save_strip(const std::string& directory, const FlowResults& results) {
     for (size_t k = 1; k <= columns; ++k) {
       const FlowStep& step = flow.steps.at(k - 1);
       for (const Record& line :
-           table_of(flow.name, static_cast<int64_t>(k), step, results.family)) {
+           table_of(flow.name, static_cast<int64_t>(k), step, *results.family)) {
         if (table.empty()) table = csv_header(line) + "\n";
         table += csv_row(line) + "\n";
         right = std::max(right, std::get<double>(line[2].value));

@@ -31,7 +31,7 @@ struct NamedFlow {
 
 /// All paths have the same number of steps.
 struct FlowResults {
-  Family family;
+  std::shared_ptr<const Distribution> family;
   std::string parameter;                // what theta is called
   double best;                          // the parameter at which F is least
   std::vector<NamedFlow> flows = {};    // by projection
