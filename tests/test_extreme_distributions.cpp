@@ -131,7 +131,7 @@ TEST_CASE("kl: right with its gradients between distributions nearly equal and f
            {{real(-3.2343260750027357e-10), real(3.2343260750027357e-10)}}, 1e-4);
 }
 
-TEST_CASE("kl of counts: right with its gradients between laws nearly equal and far apart") {
+TEST_CASE("kl of counts: right with its gradients between distributions near equal and far apart") {
   struct Row {
     double size;  // n or r
     real q, p;
