@@ -17,7 +17,7 @@ mkdir -p "$dir/findings"
 fuzz() {  # HARNESS
   local log=$dir/$1.log corpus=$dir/corpus/$1 status found
   mkdir -p "$corpus"
-  "$dir/$1" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=1536 -malloc_limit_mb=1024 \
+  "$dir/$1" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=1536 -malloc_limit_mb=1024 \
     -max_len=8192 -print_final_stats=1 -artifact_prefix="$dir/findings/$1-" \
     "$corpus" "tests/fuzz/seeds/$1" >"$log" 2>&1
   status=$?
