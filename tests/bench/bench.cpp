@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "examples/models/vae.h"
+#include "stflow/nn/safetensors.h"
 #include "stflow/tensor/parallel.h"
 #include "stflow/train/console/measure.h"
 #include "stflow/train/console/pictures.h"
@@ -78,7 +79,7 @@ void print(const std::vector<Record>& rows) {
 }
 
 void run(int argc, char** argv) {
-  std::string kind = "all", picture;
+  std::string kind = "all", picture, recording;
   bool json = false, peers = false, serving = false;
   Job job;
   Rounds rounds;
@@ -100,6 +101,11 @@ void run(int argc, char** argv) {
               "where --case bits or scaling draws its curves: PATH.png (and PATH-points.csv)",
               "PATH");
   options.only_with("--case", {"bits", "scaling"}, {"--picture"});
+  options.add("--record", recording,
+              "of vae-step, mlp-step: write weights, images, uniforms and losses of 100 steps, for "
+              "others to repeat",
+              "FILE");
+  options.only_with("--case", {"vae-step", "mlp-step"}, {"--record"});
   options.flag("--json", json, "print one line of JSON");
   options.flag("--serve", serving, "be a candidate: for each number read, do so many steps");
   options.parse(argc, argv);
@@ -113,6 +119,7 @@ void run(int argc, char** argv) {
   }
   job.kind = kind;
   if (kind == "mlp-step" && !options.given("--rule")) job.what = "mlp";
+  if (!recording.empty()) return nn::save_safetensors(recording, recorded_steps(job));
   if (serving) return serve(make_step(job));
   const std::vector<std::string> names =
       kind == "vae-step" ? name_list("--rule", job.what, scalable_rules("bernoulli"))

@@ -1,6 +1,7 @@
 // bench_torch.cpp - the same jobs in LibTorch, written as its users would.
 #include <torch/torch.h>
 
+#include "stflow/nn/safetensors.h"
 #include "stflow/tensor/parallel.h"
 #include "stflow/train/console/program.h"
 #include "tests/bench/job.h"
@@ -13,7 +14,8 @@ using torch::nn::Linear;
 constexpr auto kReal = sizeof(real) == 4 ? torch::kFloat32 : torch::kFloat64;
 
 torch::Tensor as_torch(const Tensor& x) {
-  return torch::from_blob(const_cast<real*>(x.data()), {x.dim(0), x.dim(1)}, kReal);
+  return torch::from_blob(const_cast<real*>(x.data()),
+                          torch::IntArrayRef(x.shape().begin(), x.shape().end()), kReal);
 }
 
 /// Linear layers with LeakyReLU(0.1) between them.
@@ -31,10 +33,13 @@ torch::Tensor log_prob(const torch::Tensor& logits, const torch::Tensor& x) {
   return (x * logits - torch::nn::functional::softplus(logits)).sum(-1);
 }
 
-/// A bit in the value, its probability in the gradient.
-torch::Tensor straight_through(const torch::Tensor& logits) {
-  const torch::Tensor p = logits.sigmoid();
-  return p + (torch::bernoulli(p.detach()) - p).detach();
+using nn::NamedTensors;
+
+/// The weights of a file of `bench --record`, which has the names of PyTorch.
+void load(torch::nn::Sequential& net, const NamedTensors& file, const std::string& prefix) {
+  const torch::NoGradGuard no_grad;
+  for (auto& item : net->named_parameters())
+    item.value().copy_(as_torch(file.at(prefix + item.key())).view_as(item.value()));
 }
 
 struct TorchVae {
@@ -55,6 +60,23 @@ struct TorchVae {
       sgd = std::make_unique<torch::optim::SGD>(std::vector{prior}, torch::optim::SGDOptions(0.01));
   }
 
+  void load(const NamedTensors& file) {
+    for (size_t i = 0; i < encoders.size(); ++i) {
+      bench::load(encoders[i], file, concat_message("encoder", i + 1, "."));
+      bench::load(decoders[i], file, concat_message("decoder", i + 1, "."));
+    }
+    uniforms = as_torch(file.at("uniforms"));
+  }
+
+  /// A bit in the value, its probability in the gradient.
+  torch::Tensor straight_through(const torch::Tensor& logits) {
+    const torch::Tensor p = logits.sigmoid(), fixed = p.detach();
+    if (!uniforms.defined()) return p + (torch::bernoulli(fixed) - p).detach();
+    const torch::Tensor given = uniforms.narrow(0, used, p.size(0));
+    used += p.size(0);
+    return p + ((fixed > given).to(kReal) - p).detach();
+  }
+
   torch::Tensor fed(const torch::Tensor& v) const { return pm1 ? 2 * v - 1 : v; }
 
   torch::Tensor neg_elbo(const torch::Tensor& v, size_t layer = 0) {
@@ -65,35 +87,56 @@ struct TorchVae {
     return log_prob(logits.detach(), z) - log_prob(decoders[layer]->forward(fed(z)), v) + above;
   }
 
-  void step(const torch::Tensor& x) {
+  torch::Tensor step(const torch::Tensor& x) {
     const torch::Tensor loss = neg_elbo(x).mean();
     adam->zero_grad();
     if (sgd) sgd->zero_grad();
     loss.backward();
     adam->step();
     if (sgd) sgd->step();
+    return loss;
   }
 
   bool pm1;
+  torch::Tensor uniforms;  // to draw with, where a recorded run is repeated,
+  int64_t used = 0;        // and how many rows of them are
   std::vector<torch::nn::Sequential> encoders, decoders;
   torch::Tensor prior;
   std::unique_ptr<torch::optim::Adam> adam;
   std::unique_ptr<torch::optim::SGD> sgd;
 };
 
-Step mlp_step(int64_t batch) {
-  using torch::nn::ReLU;
-  torch::nn::Sequential net(Linear(784, 512), ReLU(), Linear(512, 256), ReLU(), Linear(256, 10));
-  const auto adam = std::make_shared<torch::optim::Adam>(net->parameters(), 1e-3);
-  const auto batches = std::make_shared<Batches>(batch, /*bits=*/false);
-  const torch::Tensor labels = torch::arange(batch, torch::kInt64).remainder(10);
-  return [=]() mutable {
-    const torch::Tensor loss =
-        torch::nn::functional::cross_entropy(net->forward(as_torch(batches->next())), labels);
-    adam->zero_grad();
+struct TorchMlp {
+  explicit TorchMlp(int64_t batch)
+      : labels(torch::arange(batch, torch::kInt64).remainder(10)),
+        net(Linear(784, 512), torch::nn::ReLU(), Linear(512, 256), torch::nn::ReLU(),
+            Linear(256, 10)),
+        adam(net->parameters(), 1e-3) {}
+
+  void load(const NamedTensors& file) { bench::load(net, file, ""); }
+
+  torch::Tensor step(const torch::Tensor& x) {
+    const torch::Tensor loss = torch::nn::functional::cross_entropy(net->forward(x), labels);
+    adam.zero_grad();
     loss.backward();
-    adam->step();
-  };
+    adam.step();
+    return loss;
+  }
+
+  torch::Tensor labels;
+  torch::nn::Sequential net;
+  torch::optim::Adam adam;
+};
+
+/// Repeats the steps in a file of `bench --record`, and prints their losses in a line.
+template <typename Model>
+void repeat(Model model, const Job& job, const NamedTensors& file) {
+  model.load(file);
+  const torch::Tensor images = as_torch(file.at("images"));
+  const int64_t batches = images.size(0) / job.batch;
+  for (int64_t step = 0; step < file.at("losses").numel(); ++step)
+    std::cout << model.step(images.narrow(0, step % batches * job.batch, job.batch)).item() << " ";
+  std::cout << std::endl;
 }
 
 Step op(const Job& job) {
@@ -118,17 +161,32 @@ Step op(const Job& job) {
   return [=] { adam->step(); };
 }
 
+void prepare(const Job& job) {
+  torch::set_num_threads(static_cast<int>(job.threads));
+  torch::set_default_dtype(torch::scalarTypeToTypeMeta(kReal));
+  CHECK_ARG(job.layers.empty(), "--layers: LibTorch's VAE has the layers of --arch alone");
+}
+
 }  // namespace
 
 Step make_torch_step(const Job& job) {
-  torch::set_num_threads(static_cast<int>(job.threads));
-  torch::set_default_dtype(torch::scalarTypeToTypeMeta(kReal));
-  if (job.kind == "mlp-step") return mlp_step(job.batch);
+  prepare(job);
+  if (job.kind == "mlp-step") {
+    const auto mlp = std::make_shared<TorchMlp>(job.batch);
+    const auto batches = std::make_shared<Batches>(job.batch, /*bits=*/false);
+    return [mlp, batches] { mlp->step(as_torch(batches->next())); };
+  }
   if (job.kind == "op") return op(job);
-  CHECK_ARG(job.layers.empty(), "--layers: LibTorch's VAE has the layers of --arch alone");
   const auto vae = std::make_shared<TorchVae>(job.arch);
   const auto batches = std::make_shared<Batches>(job.batch, /*bits=*/true);
   return [vae, batches] { vae->step(as_torch(batches->next())); };
+}
+
+void repeat_steps(const Job& job, const std::string& recording) {
+  prepare(job);
+  const NamedTensors file = nn::load_safetensors(recording).tensors;
+  job.kind == "mlp-step" ? repeat(TorchMlp(job.batch), job, file)
+                         : repeat(TorchVae(job.arch), job, file);
 }
 
 }  // namespace stflow::bench
@@ -141,8 +199,12 @@ void run(int argc, char** argv) {
   Options options("bench_torch", "A job of bench in LibTorch; it is bench that starts it.");
   options.choice("--case", job.kind, {"vae-step", "mlp-step", "op"}, "kind of job");
   bench::add_job_options(options, job);
+  std::string recording;
+  options.add("--repeat", recording, "print the losses of the steps that bench --record recorded",
+              "FILE");
   options.parse(argc, argv);
   set_num_threads(1);  // ours: the digits must not start a second thread pool
+  if (!recording.empty()) return bench::repeat_steps(job, recording);
   bench::serve(bench::make_torch_step(job));
 }
 

@@ -8,6 +8,8 @@
 #include <functional>
 #include <string>
 
+#include "stflow/nn/named_tensors.h"
+#include "stflow/tensor/math.h"
 #include "stflow/tensor/tensor.h"
 #include "stflow/train/console/options.h"
 
@@ -36,11 +38,18 @@ using Step = std::function<void()>;
 Step make_step(const Job& job);
 Step make_torch_step(const Job& job);
 
+/// The first steps of a "vae-step" or "mlp-step", for others to repeat: the weights before them by
+/// name, "images" [N,784], of which each step takes the next rows (and begins again where no whole
+/// batch is left), the "uniforms" [R,200] that samples were drawn with, in order, and "losses".
+nn::NamedTensors recorded_steps(const Job& job);
+
 /// Images of generated digits, bits or grey, in batches; steps take them in turn.
 class Batches {
  public:
   Batches(int64_t size, bool bits);
   const Tensor& next() { return batches_[taken_++ % batches_.size()]; }
+  /// All of them, [N,784].
+  Tensor images() const { return concat(batches_, 0); }
 
  private:
   std::vector<Tensor> batches_;

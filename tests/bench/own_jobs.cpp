@@ -14,17 +14,23 @@
 #include "stflow/datasets/digits.h"
 #include "stflow/nn/nn.h"
 #include "stflow/tensor/blas.h"
+#include "stflow/tensor/kernels/cpu.h"
 #include "stflow/tensor/kernels/optim_kernels.h"
 #include "stflow/tensor/math.h"
 #include "stflow/tensor/parallel.h"
 #include "stflow/train/rule_trainer.h"
 #include "tests/bench/job.h"
 
+#if STFLOW_HAS_INTRINSICS
+#include <immintrin.h>
+#endif
+
 namespace stflow::bench {
 namespace {
 
 constexpr int64_t kPixels = 784;
 const std::vector<int64_t> kClassifier{kPixels, 512, 256, 10};
+constexpr int64_t kRecordedSteps = 100;
 
 VaeOptions model_of(const Job& job) {
   if (job.layers.empty()) return table2_vae(job.arch, kPixels);
@@ -51,14 +57,16 @@ struct VaeStep {
       prior.emplace(std::vector{vae->prior_logits}, optim::SGDOptions{.lr = 0.01});
   }
 
-  void operator()() {
+  real operator()() {
     const Var loss = mean(vae->neg_elbo(batches.next(), {rng}));
     vae->zero_grad();
     loss.backward();
     adam->step();
     rule_trainer->step();
     if (prior) prior->step();
+    return loss.value().item();
   }
+  const nn::Module& model() const { return *vae; }
 
   Batches batches;
   Rng rng{2};
@@ -140,12 +148,15 @@ struct MlpStep {
   explicit MlpStep(const Job& job) : batches(job.batch, /*bits=*/false), labels({job.batch}) {
     for (int64_t i = 0; i < labels.numel(); ++i) labels.data()[i] = static_cast<real>(i % 10);
   }
-  void operator()() {
+  real operator()() {
     const Var loss = mean(cross_entropy(net(batches.next()), labels));
     adam.zero_grad();
     loss.backward();
     adam.step();
+    return loss.value().item();
   }
+  const nn::Module& model() const { return net; }
+
   Batches batches;
   Tensor labels;
   Rng rng{1};
@@ -177,8 +188,49 @@ Step round_trips(int64_t trips) {
   };
 }
 
+#if STFLOW_HAS_INTRINSICS
+constexpr int kChains = 12;  // hide the latency of a sum
+
+STFLOW_AVX512 float multiply_add_wide(int64_t rounds) {
+  __m512 sums[kChains] = {};
+  const __m512 half = _mm512_set1_ps(0.5f);
+  for (int64_t round = 0; round < rounds; ++round) {
+#pragma GCC unroll 12
+    for (__m512& sum : sums) sum = _mm512_fmadd_ps(sum, half, half);
+  }
+  for (const __m512& sum : sums) sums[0] = _mm512_add_ps(sums[0], sum);
+  return sums[0][0];
+}
+
+__attribute__((target("avx2,fma"))) float multiply_add_narrow(int64_t rounds) {
+  __m256 sums[kChains] = {};
+  const __m256 half = _mm256_set1_ps(0.5f);
+  for (int64_t round = 0; round < rounds; ++round) {
+#pragma GCC unroll 12
+    for (__m256& sum : sums) sum = _mm256_fmadd_ps(sum, half, half);
+  }
+  for (const __m256& sum : sums) sums[0] = _mm256_add_ps(sums[0], sum);
+  return sums[0][0];
+}
+#endif
+
+/// So many multiply-adds of floats that stay in registers: what one core can do at best.
+Step multiply_adds([[maybe_unused]] int64_t count) {
+#if STFLOW_HAS_INTRINSICS
+  return [=] {
+    const bool wide = has_avx512();
+    const int64_t rounds = count / (kChains * (wide ? 16 : 8));
+    [[maybe_unused]] volatile float kept =
+        wide ? multiply_add_wide(rounds) : multiply_add_narrow(rounds);
+  };
+#else
+  throw std::runtime_error("--rule fma: not on this processor");
+#endif
+}
+
 Step op(const Job& job) {
   Rng rng(4);
+  if (job.what == "fma") return multiply_adds(job.batch);
   if (job.what == "trip") return round_trips(job.batch);
   if (job.what == "matmul") {  // of square matrices, this wide
     const auto a = std::make_shared<Tensor>(rng.uniform({job.batch, job.batch}));
@@ -207,6 +259,16 @@ Step op(const Job& job) {
   return [=] { adam->step(); };
 }
 
+template <typename JobStep>
+nn::NamedTensors recorded(JobStep&& step) {
+  nn::NamedTensors file = step.model().state_dict();
+  file["images"] = step.batches.images();
+  Tensor losses({kRecordedSteps});
+  for (int64_t i = 0; i < losses.numel(); ++i) losses.data()[i] = step();
+  file["losses"] = losses;
+  return file;
+}
+
 /// A batch of one epoch after the other.
 Step data(const Job& job) {
   const Dataset grey = generate_digits(10'000, 1, Split::train);
@@ -233,6 +295,18 @@ Step make_step(const Job& job) {
   }
   const auto vae = std::make_shared<VaeStep>(job);
   return [vae] { (*vae)(); };
+}
+
+nn::NamedTensors recorded_steps(const Job& job) {
+  if (job.kind == "mlp-step") return recorded(MlpStep(job));
+  CHECK_ARG(job.kind == "vae-step", "--record: expected a step of training, got '", job.kind, "'");
+  VaeStep step(job);
+  const std::vector<std::vector<int64_t>> sizes = model_of(job).sizes;
+  const int64_t samples = kRecordedSteps * std::ssize(sizes) * job.batch;
+  const Tensor uniforms = Rng(step.rng).uniform({samples, sizes[0].back()});
+  nn::NamedTensors file = recorded(step);
+  file["uniforms"] = uniforms;
+  return file;
 }
 
 }  // namespace stflow::bench
