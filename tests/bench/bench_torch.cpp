@@ -71,7 +71,7 @@ struct TorchVae {
   /// A bit in the value, its probability in the gradient.
   torch::Tensor straight_through(const torch::Tensor& logits) {
     const torch::Tensor p = logits.sigmoid(), fixed = p.detach();
-    if (!uniforms.defined()) return p + (torch::bernoulli(fixed) - p).detach();
+    if (!uniforms.defined()) return p + ((fixed > torch::rand_like(fixed)).to(kReal) - p).detach();
     const torch::Tensor given = uniforms.narrow(0, used, p.size(0));
     used += p.size(0);
     return p + ((fixed > given).to(kReal) - p).detach();

@@ -189,10 +189,11 @@ Step round_trips(int64_t trips) {
 }
 
 #if STFLOW_HAS_INTRINSICS
-constexpr int kChains = 12;  // hide the latency of a sum
+constexpr int kChains = 12;  // hide the latency of a sum; each differs, or the compiler joins them
 
 STFLOW_AVX512 float multiply_add_wide(int64_t rounds) {
-  __m512 sums[kChains] = {};
+  __m512 sums[kChains];
+  for (int i = 0; i < kChains; ++i) sums[i] = _mm512_set1_ps(static_cast<float>(i));
   const __m512 half = _mm512_set1_ps(0.5f);
   for (int64_t round = 0; round < rounds; ++round) {
 #pragma GCC unroll 12
@@ -203,7 +204,8 @@ STFLOW_AVX512 float multiply_add_wide(int64_t rounds) {
 }
 
 __attribute__((target("avx2,fma"))) float multiply_add_narrow(int64_t rounds) {
-  __m256 sums[kChains] = {};
+  __m256 sums[kChains];
+  for (int i = 0; i < kChains; ++i) sums[i] = _mm256_set1_ps(static_cast<float>(i));
   const __m256 half = _mm256_set1_ps(0.5f);
   for (int64_t round = 0; round < rounds; ++round) {
 #pragma GCC unroll 12
