@@ -1,7 +1,8 @@
 // cpu.h - which vector instructions the processor has, and how a kernel is made for them.
 //
 // Two ways. STFLOW_CLONES asks the compiler for copies of a function with plain loops. Kernels that
-// keep numbers in registers by hand are templates over Narrow and Wide, made twice.
+// keep numbers in registers by hand are templates over Narrow and Wide, made twice. Neither uses
+// AVX-512 when compiled with -DSTFLOW_NO_AVX512: a processor can stand in for one without it.
 #pragma once
 
 #include <type_traits>
@@ -48,6 +49,9 @@ struct Wide {
 #define STFLOW_AVX512 __attribute__((target("avx512f")))
 #define STFLOW_AVX2 __attribute__((target("avx2,fma")))
 /// May functions for floats that are marked STFLOW_AVX512 be called here?
+#ifdef STFLOW_NO_AVX512
+constexpr bool has_avx512() { return false; }
+#else
 inline bool has_avx512() {
   static const bool has =
       kMayAvx512 && std::is_same_v<real, float> && __builtin_cpu_supports("avx512f");
@@ -59,6 +63,7 @@ inline bool has_avx2() {
                           __builtin_cpu_supports("fma");
   return has;
 }
+#endif
 /// Does the processor multiply sixteen floats at a time in two halves? AMD's of 2022 (Zen 4) do:
 /// products take twice as long there, sums and look-ups do not.
 inline bool halves_avx512() {
