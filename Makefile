@@ -106,11 +106,11 @@ say = @$(if $(V),:,printf '  %-5s %s\n' '$(1)' '$(2)')
 # The targets for users build in a make of their own, with all processors unless the caller chose a
 # -j. They run one after another, so that no two of these write the same file.
 SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
-ifneq ($(filter demo test test-long bench bench-scaling bench-instructions figures table2 smoke asan tsan faults fuzz,$(MAKECMDGOALS)),)
+ifneq ($(filter demo test test-long bench bench-peers bench-scaling bench-instructions figures table2 smoke asan tsan faults fuzz,$(MAKECMDGOALS)),)
 .NOTPARALLEL:
 endif
 
-.PHONY: help all demo test test-long deps bench bench-deps bench-instructions bench-scaling figures table2 mnist smoke asan tsan faults fuzz fuzzers headers \
+.PHONY: help all demo test test-long deps bench bench-deps bench-peers bench-instructions bench-scaling figures table2 mnist smoke asan tsan faults fuzz fuzzers headers \
   layers format format-check tidy install uninstall clean tests FORCE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
@@ -187,7 +187,7 @@ $(OUT)/obj/datasets/stb_image.o: private CXXFLAGS += -fno-sanitize=shift-exponen
 # LibTorch, a peer to be measured against, never needed to build.
 TORCH := $(wildcard /usr/include/torch/csrc/api/include/torch/torch.h)
 TORCH_BENCH := $(if $(TORCH),$(OUT)/bench_torch)
-$(OUT)/obj/tests/bench/bench_torch.o: CXXFLAGS += -isystem /usr/include/torch/csrc/api/include -Wno-shadow
+$(OUT)/obj/tests/bench/bench_torch.o: override CXXFLAGS += -isystem /usr/include/torch/csrc/api/include -Wno-shadow
 $(OUT)/bench_torch: LIBS += -ltorch -ltorch_cpu -lc10
 
 $(OUT)/bench: $(call object,$(filter-out tests/bench/bench_torch.cpp,$(BENCH_SRC)))
@@ -230,6 +230,22 @@ bench: ## how long a training step takes, beside LibTorch's if libtorch-dev is t
 bench-scaling: ## a step against width, batch, depth and latents, and the machine's limits
 	+@$(SUBMAKE) $(OUT)/bench
 	$(OUT)/bench --case scaling --picture $(OUT)/scaling
+
+# JAX and PyTorch 2, in an environment of their own: for the race alone, and for nobody who builds or tests.
+PEERS_VENV := $(BUILD)/peers-venv
+$(PEERS_VENV)/installed:
+	python3 -m venv '$(PEERS_VENV)'
+	'$(PEERS_VENV)/bin/pip' install --no-cache-dir torch==2.13.0 jax==0.10.2 jaxlib==0.10.2 numpy
+	@touch $@
+
+ISA :=
+PEERS_ARGS :=
+PEERS_OUT := $(BUILD)$(ISA:%=/%)
+bench-peers: $(PEERS_VENV)/installed ## beside JAX and PyTorch 2, into build/peers.md (20 minutes; SHORT=1: 5; ISA=avx2)
+	+@$(SUBMAKE) REAL=float CONFIG= BUILD='$(PEERS_OUT)' $(if $(filter avx2,$(ISA)),CXXFLAGS='$(CXXFLAGS) -DSTFLOW_NO_AVX512') \
+	  '$(PEERS_OUT)/bench' $(if $(TORCH),'$(PEERS_OUT)/bench_torch')
+	'$(PEERS_VENV)/bin/python' tests/bench/peers/race.py --programs '$(PEERS_OUT)' --out '$(BUILD)/peers$(ISA:%=-%).md' \
+	  $(if $(SHORT),--short) $(ISA:%=--isa %) $(PEERS_ARGS)
 
 bench-instructions: ## instructions of a step, counted by callgrind, beside those recorded (RECORD=1: record)
 	+@$(SUBMAKE) $(OUT)/bench
