@@ -80,11 +80,12 @@ NAME, ISA = machine()
 
 
 def environment(cache):
+    """`cache` names the folder where PyTorch keeps what it compiles."""
+    os.makedirs(os.path.join(scratch.name, cache), exist_ok=True)
     env = {name: value for name, value in os.environ.items() if name != "OPENBLAS_L2_SIZE"}
     env.update(OPENBLAS_CORETYPE={"avx512": "SkylakeX", "avx2": "Haswell"}[ISA],
                ATEN_CPU_CAPABILITY=ISA, PEER_KERNELS=f"XLA for {ISA.upper()}",
-               PYTHONDONTWRITEBYTECODE="1",
-               TORCHINDUCTOR_CACHE_DIR=os.path.join(scratch.name, cache),
+               PYTHONDONTWRITEBYTECODE="1", TMPDIR=os.path.join(scratch.name, cache),
                TORCHINDUCTOR_COMPILE_THREADS="1")  # else a pool of processes waits for work
     if args.isa == "avx2":  # XLA's own limit does not hold for the products it takes from YNNPACK
         env.update(MKL_ENABLE_INSTRUCTIONS="AVX2", ONEDNN_MAX_CPU_ISA="AVX2",
@@ -286,7 +287,7 @@ def whole_runs():
     for model in args.whole:
         recording(model, 100)
         for name in ["stflow", *args.peers]:
-            process = Process(name, model, 100, [FIRST], cache=f"{model} {name}")
+            process = Process(name, model, 100, [FIRST], cache=f"{model}-{name}".replace(" ", "-"))
             process.turn(1)
             seconds = [time.perf_counter() - process.born]
             for epoch in range(args.epochs):
