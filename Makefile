@@ -87,10 +87,6 @@ ifeq ($(CONFIG),fuzz)
   OPTIMISE := -O1 -g1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
     -fno-sanitize-recover=all
 endif
-# How fast is stflow on a processor without AVX-512?
-ifeq ($(CONFIG),avx2)
-  OPTIMISE += -DSTFLOW_NO_AVX512
-endif
 BLAS_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags openblas 2>/dev/null))
 BLAS_LIBS   := $(shell pkg-config --libs openblas 2>/dev/null || echo -lopenblas)
 LIBS        := $(strip $(BLAS_LIBS)) -lz -fopenmp

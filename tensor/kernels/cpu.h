@@ -24,13 +24,6 @@
 
 namespace stflow {
 
-/// False in a build that shows how fast stflow is on a processor without AVX-512 (CONFIG=avx2).
-#ifdef STFLOW_NO_AVX512
-inline constexpr bool kMayAvx512 = false;
-#else
-inline constexpr bool kMayAvx512 = true;
-#endif
-
 // Eight or sixteen numbers: as floats, a register of AVX2 or of AVX-512, where the compiler keeps
 // them as it does not do with an array. Of what does not fit the registers there are it makes a
 // mess, so a kernel is a template over the two, and STFLOW_AVX512 marks the copy for Wide, to be
@@ -53,17 +46,16 @@ struct Wide {
 constexpr bool has_avx512() { return false; }
 #else
 inline bool has_avx512() {
-  static const bool has =
-      kMayAvx512 && std::is_same_v<real, float> && __builtin_cpu_supports("avx512f");
+  static const bool has = std::is_same_v<real, float> && __builtin_cpu_supports("avx512f");
   return has;
 }
+#endif
 /// The same for STFLOW_AVX2.
 inline bool has_avx2() {
   static const bool has = std::is_same_v<real, float> && __builtin_cpu_supports("avx2") &&
                           __builtin_cpu_supports("fma");
   return has;
 }
-#endif
 /// Does the processor multiply sixteen floats at a time in two halves? AMD's of 2022 (Zen 4) do:
 /// products take twice as long there, sums and look-ups do not.
 inline bool halves_avx512() {
