@@ -2,8 +2,8 @@
 #
 # Sources are found by their folder: a new .cpp needs no line here, except in TEST_NAMES if it tests
 # AVX-512. A configuration is built into a folder of its own: build/ (float), build/double
-# (REAL=double), build/asan, build/asan-kernels and, by clang, build/tsan and build/fuzz (CONFIG=); all of it is
-# compiled again when the flags change.
+# (REAL=double), build/asan, build/asan-kernels, build/asan-avx2 and, by clang, build/tsan and
+# build/fuzz (CONFIG=); all of it is compiled again when the flags change.
 
 VERSION := $(shell sed -nE 's/^.define STFLOW_VERSION_(MAJOR|MINOR|PATCH) ([0-9]+)$$/\2/p' tensor/version.h | \
   paste -sd .)
@@ -30,12 +30,13 @@ endif
 
 OUT := $(BUILD)$(addprefix /,$(CONFIG))
 
-# What is compiled; of asan-kernels the lowest layer and what tests its AVX-512, which is for floats
+# What is compiled; of asan-kernels and asan-avx2 the lowest layer and what tests its kernels for
+# floats, with AVX-512 and without
 LIBRARY    := tensor tensor/kernels autodiff nn estimators estimators/distributions estimators/rules \
   estimators/flow estimators/lab datasets train train/console
 LAYERS     := $(LIBRARY)
 TEST_NAMES := *
-ifeq ($(CONFIG),asan-kernels)
+ifneq ($(filter asan-kernels asan-avx2,$(CONFIG)),)
   LAYERS     := tensor tensor/kernels
   TEST_NAMES := blas gemm two_value_gemm
 endif
@@ -48,7 +49,7 @@ LIB_SRC  := $(call files,$(LAYERS:%=%/*.cpp))
 LIB_HDR  := $(call files,$(LAYERS:%=%/*.h))
 # What users include: of tensor/kernels/ only what a fused formula of their own needs.
 PUBLIC_HDR := $(filter-out tensor/kernels/%,$(LIB_HDR)) $(addprefix tensor/kernels/,map.h simd.h cpu.h)
-COMMON_SRC := $(if $(filter asan-kernels tsan,$(CONFIG)),,$(call files,examples/models/*.cpp examples/paper/*.cpp))
+COMMON_SRC := $(if $(filter asan-kernels asan-avx2 tsan,$(CONFIG)),,$(call files,examples/models/*.cpp examples/paper/*.cpp))
 PROGRAM_SRC := $(call files,examples/*.cpp)
 TEST_SRC := tests/main.cpp $(call files,$(TEST_NAMES:%=tests/test_%.cpp))
 BENCH_SRC := $(call files,tests/bench/*.cpp)
@@ -76,6 +77,9 @@ ifneq ($(filter asan%,$(CONFIG)),)
   OPTIMISE_TESTS  := -O0 -fno-sanitize=undefined
   OPTIMISE_COMMON := -O0
   OPTIMISE := -O1 -g1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+endif
+ifeq ($(CONFIG),asan-avx2)
+  OPTIMISE += -DSTFLOW_NO_AVX512
 endif
 # g++ cannot follow what OpenMP's library does between threads.
 ifeq ($(CONFIG),tsan)
@@ -116,7 +120,7 @@ help: ## this list
 	@echo
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo "Settings: REAL=float|double CONFIG=asan|asan-kernels BUILD=DIR CXX= CXXFLAGS= WERROR=1 V=1 JOBS=$(JOBS)"
+	@echo "Settings: REAL=float|double CONFIG=asan|asan-kernels|asan-avx2 BUILD=DIR CXX= CXXFLAGS= WERROR=1 V=1 JOBS=$(JOBS)"
 	@echo "          PREFIX=$(PREFIX) DESTDIR= DEMO_ARGS='$(DEMO_ARGS)'"
 
 all: $(LIB) $(PROGRAMS) ## the library and the example programs, into build/
@@ -282,7 +286,8 @@ smoke: ## run every example program for a few seconds
 asan: ## every test under the address, leak and undefined-behaviour sanitizers
 	+@$(SUBMAKE) REAL=double CONFIG=asan tests
 	+@$(SUBMAKE) REAL=float CONFIG=asan-kernels tests
-	@tests/run.sh suite '$(BUILD)/asan' '$(BUILD)/asan-kernels'
+	+@$(SUBMAKE) REAL=float CONFIG=asan-avx2 tests
+	@tests/run.sh suite '$(BUILD)/asan' '$(BUILD)/asan-kernels' '$(BUILD)/asan-avx2'
 
 tsan: ## what threads do together, under the thread sanitizer (clang); a planted race must be found
 	+@$(SUBMAKE) REAL=float CONFIG=tsan tests '$(BUILD)/tsan/planted_race'

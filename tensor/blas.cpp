@@ -82,12 +82,14 @@ struct Products {
   const real* packed = nullptr;        // op(b) as our own kernel reads it, if it has been packed
 };
 
-/// Our own kernel, or null for BLAS: with AVX2, it is better where the second factor does not fit
-/// the cache and is read many times.
+/// Our own kernel, or null for BLAS: with AVX2, that is better where the second factor does not fit
+/// the cache and is read many times, unless its kernels are made for older processors.
 const GemmKernel* own_kernel(const Products& p) {
   constexpr int64_t kLargeFactor = 1 << 18, kManyRows = 64;
+  static const bool blas_is_good =
+      !has_avx512() && slow_blas_warning(blas_kernels(), best_blas_kernels()).empty();
   const bool large = p.k * p.n > kLargeFactor && p.m >= kManyRows;
-  return large && !has_avx512() ? nullptr : gemm_kernel();
+  return large && blas_is_good ? nullptr : gemm_kernel();
 }
 
 Strided strided(const real* data, int64_t width, bool transposed) {

@@ -2,6 +2,7 @@
 #include "stflow/tensor/kernels/subset_sums.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 
 #include "stflow/tensor/kernels/cpu.h"
@@ -155,6 +156,50 @@ int32_t find_others_plain(const real* x, int32_t n, real common, uint8_t* found)
 }
 
 #if STFLOW_HAS_INTRINSICS
+/// The places of the bits of each byte, the lowest first.
+constexpr auto kPlaces = [] {
+  std::array<std::array<uint8_t, 8>, 256> places{};
+  for (size_t byte = 0; byte < 256; ++byte) {
+    for (uint8_t bit = 0, count = 0; bit < 8; ++bit) {
+      if (byte >> bit & 1) places[byte][count++] = bit;
+    }
+  }
+  return places;
+}();
+
+/// Bit i says whether x[i] is not common, for eight numbers.
+STFLOW_AVX2 inline unsigned others_of_eight(const real* x, __m256 common) {
+  const __m256 numbers = _mm256_loadu_ps(reinterpret_cast<const float*>(x));
+  return static_cast<unsigned>(_mm256_movemask_ps(_mm256_cmp_ps(numbers, common, _CMP_NEQ_UQ)));
+}
+
+STFLOW_AVX2 int32_t find_others_avx2(const real* x, int32_t n, real common, uint8_t* found) {
+  int32_t count = 0, i = 0;
+  const __m256 same = _mm256_set1_ps(static_cast<float>(common));
+  for (; i + 8 <= n; i += 8) {
+    const unsigned others = others_of_eight(x + i, same);
+    const __m128i places = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(&kPlaces[others]));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(found + count),
+                     _mm_add_epi8(places, _mm_set1_epi8(static_cast<char>(i))));
+    count += __builtin_popcount(others);
+  }
+  for (; i < n; ++i) {
+    found[count] = static_cast<uint8_t>(i);
+    count += x[i] != common;
+  }
+  return count;
+}
+
+/// Two codes from each eight numbers, of the first n / 8 * 8.
+STFLOW_AVX2 void code_eights_avx2(const real* x, int64_t n, real common, uint8_t* code) {
+  const __m256 same = _mm256_set1_ps(static_cast<float>(common));
+  for (int64_t i = 0; i + 8 <= n; i += 8) {
+    const unsigned others = others_of_eight(x + i, same);
+    code[i / 4] = static_cast<uint8_t>(others << 4);
+    code[i / 4 + 1] = static_cast<uint8_t>(others & 0xf0);
+  }
+}
+
 STFLOW_AVX512 int32_t find_others_avx512(const real* x, int32_t n, real common, uint8_t* found) {
   int32_t count = 0;
   __m512i places = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
@@ -176,6 +221,7 @@ STFLOW_AVX512 int32_t find_others_avx512(const real* x, int32_t n, real common, 
 int32_t find_others(const real* x, int64_t n, real common, uint8_t* found) {
 #if STFLOW_HAS_INTRINSICS
   if (has_avx512()) return find_others_avx512(x, static_cast<int32_t>(n), common, found);
+  if (has_avx2()) return find_others_avx2(x, static_cast<int32_t>(n), common, found);
 #endif
   return find_others_plain(x, static_cast<int32_t>(n), common, found);
 }
@@ -225,6 +271,12 @@ void take_row(const Choice& choice, Lists& lists, int64_t item, const real* x, r
 void take_row(const Choice& choice, Codes& codes, int64_t item, const real* x, real common) {
   uint8_t* code = codes.code.get() + item * codes.groups;
   int64_t r = 0;
+#if STFLOW_HAS_INTRINSICS
+  if (has_avx2()) {
+    code_eights_avx2(x, choice.rows, common, code);
+    r = choice.rows / 8 * 8;
+  }
+#endif
   for (; r + 4 <= choice.rows; r += 4) {
     code[r / 4] = static_cast<uint8_t>((x[r] != common) << 4 | (x[r + 1] != common) << 5 |
                                        (x[r + 2] != common) << 6 | (x[r + 3] != common) << 7);
