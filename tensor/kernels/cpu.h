@@ -1,8 +1,10 @@
 // cpu.h - which vector instructions the processor has, and how a kernel is made for them.
 //
-// Two ways. STFLOW_CLONES asks the compiler for copies of a function with plain loops. Kernels that
-// keep numbers in registers by hand are templates over Narrow and Wide, made twice. Neither uses
-// AVX-512 when compiled with -DSTFLOW_NO_AVX512: a processor can stand in for one without it.
+// Three ways, the plainest first. STFLOW_CLONES asks the compiler for copies of a function with
+// plain loops. A kernel that keeps numbers in registers by hand is a template over Narrow and Wide,
+// made twice (subset_sums.cpp, transpose.cpp). The matrix product and a search name their
+// instructions, for floats alone (gemm_tiles.cpp, subset_sums.cpp). None uses AVX-512 when
+// compiled with -DSTFLOW_NO_AVX512: a processor can stand in for one without it.
 #pragma once
 
 #include <type_traits>
@@ -24,10 +26,10 @@
 
 namespace stflow {
 
-// Eight or sixteen numbers: as floats, a register of AVX2 or of AVX-512, where the compiler keeps
-// them as it does not do with an array. Of what does not fit the registers there are it makes a
-// mess, so a kernel is a template over the two, and STFLOW_AVX512 marks the copy for Wide, to be
-// called where has_avx512().
+// Eight or sixteen numbers: as floats, a register of AVX2 or of AVX-512. The compiler keeps a Vec
+// in a register, which it does not do with an array; but its code is slow where a Vec is wider than
+// the registers it may use. So STFLOW_AVX512 marks the copy of a kernel for Wide, to be called
+// where has_avx512(), and STFLOW_CLONES the one for Narrow, which runs everywhere.
 struct Narrow {
   using Vec =
       real __attribute__((vector_size(8 * sizeof(real)), aligned(alignof(real)), may_alias));

@@ -133,13 +133,13 @@ inline __attribute__((always_inline)) void add_chosen(const Choice& choice, int6
   }
 }
 
-STFLOW_AVX512 void add_chosen_avx512(const Choice& choice, int64_t first, const real* rows,
-                                     int64_t stride, real* tables, const SumsTo& to) {
+STFLOW_AVX512 void add_chosen_wide(const Choice& choice, int64_t first, const real* rows,
+                                   int64_t stride, real* tables, const SumsTo& to) {
   add_chosen<Wide>(choice, first, rows, stride, tables, to);
 }
 
-STFLOW_CLONES void add_chosen_avx2(const Choice& choice, int64_t first, const real* rows,
-                                   int64_t stride, real* tables, const SumsTo& to) {
+STFLOW_CLONES void add_chosen_narrow(const Choice& choice, int64_t first, const real* rows,
+                                     int64_t stride, real* tables, const SumsTo& to) {
   add_chosen<Narrow>(choice, first, rows, stride, tables, to);
 }
 
@@ -358,7 +358,7 @@ void add_chosen_rows(const Choice& choice, int64_t first, const real* rows, int6
                      const SumsTo& to) {
   Tensor tables;
   if (choice.coded()) tables = Tensor({kGroupBlock, kChoices, sum_tile()});
-  (has_avx512() ? add_chosen_avx512 : add_chosen_avx2)(choice, first, rows, stride, tables.data(),
+  (has_avx512() ? add_chosen_wide : add_chosen_narrow)(choice, first, rows, stride, tables.data(),
                                                        to);
 }
 

@@ -62,13 +62,13 @@ inline __attribute__((always_inline)) void transpose_with(const real* from, int6
   }
 }
 
-STFLOW_AVX512 void transpose_avx512(const real* from, int64_t from_stride, int64_t rows,
-                                    int64_t columns, real* to, int64_t to_stride) {
+STFLOW_AVX512 void transpose_wide(const real* from, int64_t from_stride, int64_t rows,
+                                  int64_t columns, real* to, int64_t to_stride) {
   transpose_with<Wide>(from, from_stride, rows, columns, to, to_stride);
 }
 
-STFLOW_CLONES void transpose_avx2(const real* from, int64_t from_stride, int64_t rows,
-                                  int64_t columns, real* to, int64_t to_stride) {
+STFLOW_CLONES void transpose_narrow(const real* from, int64_t from_stride, int64_t rows,
+                                    int64_t columns, real* to, int64_t to_stride) {
   transpose_with<Narrow>(from, from_stride, rows, columns, to, to_stride);
 }
 
@@ -76,7 +76,7 @@ STFLOW_CLONES void transpose_avx2(const real* from, int64_t from_stride, int64_t
 
 void transpose_to(const real* from, int64_t from_stride, int64_t rows, int64_t columns, real* to,
                   int64_t to_stride) {
-  (has_avx512() ? transpose_avx512 : transpose_avx2)(from, from_stride, rows, columns, to,
+  (has_avx512() ? transpose_wide : transpose_narrow)(from, from_stride, rows, columns, to,
                                                      to_stride);
 }
 

@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
-#include <vector>
+#include <utility>
 
 #include "stflow/tensor/kernels/cpu.h"
 #include "stflow/tensor/kernels/subset_sums.h"
@@ -19,9 +19,8 @@
 namespace stflow {
 namespace {
 
-constexpr int64_t kMinRows = 16;     // fewer do not repay the transposing,
-constexpr int64_t kMinOutputs = 48;  // nor the search for places
-constexpr int64_t kMinInputs = 16;
+// Fewer do not repay the look at every number of x, nor the tables.
+constexpr int64_t kMinRows = 16, kMinInputs = 16, kMinOutputs = 48;
 constexpr int64_t kMaxTile = 32;
 
 // Four bits at a time are better than one from this share of others on,
