@@ -33,8 +33,8 @@ using Backward = std::function<Vars(const Var& out, const Var& upstream)>;
 
 struct Node;
 
-/// How files hold a parameter, and what belongs to it: weights [in,out] lie there as PyTorch's
-/// [out,in].
+/// How files hold a parameter and the optimiser's averages of it: a linear layer's weight [in,out]
+/// lies there transposed, as PyTorch's [out,in].
 enum class Stored { as_it_is, transposed };
 
 class Var {

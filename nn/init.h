@@ -1,8 +1,8 @@
 // init.h - first values of weights: random, with a spread that keeps signals at one scale.
 //
 // All take the shape [I,O] of a weight and draw from `rng`, one output's weights after the other's.
-// Glorot looks at both directions (tanh,
-// sigmoid, linear layers), He at the forward one (ReLU and its relatives).
+// Glorot looks at both directions (tanh, sigmoid, linear layers), He at the forward one (ReLU and
+// its relatives).
 #pragma once
 
 #include "stflow/tensor/rng.h"

@@ -1,4 +1,4 @@
-// linear.cpp - see linear.h; the work is done by the fused op of the same name.
+// linear.cpp - see linear.h; the work is done by the op of the same name.
 #include "stflow/nn/linear.h"
 
 #include "stflow/autodiff/ops.h"

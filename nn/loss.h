@@ -1,8 +1,8 @@
 // loss.h - losses, one number per example: mean(loss(...)) over the batch is PyTorch's value.
 //
 // They never average over examples, because estimators weigh each example's loss by itself: a batch
-// of 0 examples gives 0 losses, and only the mean over none throws. For the
-// log-likelihoods of generative models, which are summed over features, see ops.h.
+// of 0 examples gives 0 losses, and only the mean over none throws. For the log-likelihoods of
+// generative models, which are summed over features, see ops.h.
 #pragma once
 
 #include "stflow/autodiff/ops.h"

@@ -1,4 +1,4 @@
-// named_tensors.cpp - the strict comparison behind every load_state_dict.
+// named_tensors.cpp - what every state_dict and load_state_dict does: turn matrices, compare names.
 #include "stflow/nn/named_tensors.h"
 
 #include <stdexcept>

@@ -13,8 +13,9 @@ namespace stflow::nn {
 
 using NamedTensors = std::map<std::string, Tensor>;
 
-/// A copy of `tensor`, which is a parameter's value or an optimiser's state of its shape, turned
-/// from the form it has in memory to that in files (Var::stored), or back, which is the same.
+/// A copy of `tensor`, which is a parameter's value or an optimiser's state, from the form it has
+/// in memory to that in files, or back, which is the same: a matrix is transposed where the
+/// parameter's stored() says so.
 Tensor turned(const Var& parameter, const Tensor& tensor);
 
 /// Throws std::runtime_error "<source> does not fit <target>:" with every missing, unexpected and

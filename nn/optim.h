@@ -30,7 +30,7 @@ class Optimizer {
   /// Copies of the running averages, "<index of the parameter>.<name>": "0.exp_avg", "0.step", ...
   NamedTensors state_dict() const;
   /// Throws std::runtime_error "<source> does not fit this optimizer:" and the names that do not
-  /// fit, or that of a step or an average of squares below 0.
+  /// fit, or that of a "step" or an "exp_avg_sq" below 0.
   void load_state_dict(const NamedTensors& state, const std::string& source = "state_dict");
 
  protected:
@@ -38,7 +38,10 @@ class Optimizer {
   Optimizer(const std::string& name, Vars parameters);
 
   Vars parameters_;
-  std::vector<NamedTensors> state_;  // one for each parameter
+  /// By parameter, by name; all of it made in the constructor, for load_state_dict() takes what is
+  /// there. In files a matrix lies as its parameter does (Var::stored), so that a state which is a
+  /// matrix must have the parameter's shape.
+  std::vector<NamedTensors> state_;
 };
 
 struct SGDOptions {
