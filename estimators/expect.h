@@ -38,8 +38,9 @@ struct Scope {
   /// The cost is subtracted from one with a graph (arm, disarm, measure-valued): where that one had
   /// relaxed inner samples, this one has them under NoGradGuard too.
   bool difference = false;
-  /// For a local rule: dL/d(cost of row i), known once backward reaches that cost. mmd divides by
-  /// it. expect() sets it for its own draw.
+  /// For a local rule that is not linear in the gradient it is given, which mmd divides by this:
+  /// dL/d(cost of row i), written when backward reaches that cost, before it reaches the sample.
+  /// from_local() makes it for its own draw; null for a draw outside expect().
   std::shared_ptr<Tensor> row_weight = {};
 };
 
@@ -54,7 +55,7 @@ using Cost = std::function<Var(const Var& z, const Scope& scope)>;
 /// Which distributions a rule takes: those that fit every line. `expect` and `draw` refuse the
 /// others by name before the rule sees them.
 struct Takes {
-  std::vector<std::string> names = {};  // one of these, where a formula is that of its parameter
+  std::vector<std::string> names = {};  // one of these, for a formula in its very parameter
   std::vector<Support> supports = {};   // one of these
   std::vector<Trait> traits = {};       // has one of these
   std::string why = {};                 // ends the message
