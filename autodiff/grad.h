@@ -2,8 +2,6 @@
 // and why it does so in that order, is told in grad.cpp.
 #pragma once
 
-#include <vector>
-
 #include "stflow/autodiff/var.h"
 
 namespace stflow {

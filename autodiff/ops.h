@@ -8,8 +8,6 @@
 // each. To add one: a line here, its definition in an ops_*.cpp, its row in the table.
 #pragma once
 
-#include <vector>
-
 #include "stflow/autodiff/var.h"
 
 namespace stflow {

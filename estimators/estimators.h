@@ -5,6 +5,7 @@
 #include "stflow/estimators/distributions/binomial.h"
 #include "stflow/estimators/distributions/categorical.h"
 #include "stflow/estimators/distributions/geometric.h"
+#include "stflow/estimators/distributions/negative_binomial.h"
 #include "stflow/estimators/distributions/poisson.h"
 #include "stflow/estimators/expect.h"
 #include "stflow/estimators/flow/projection.h"

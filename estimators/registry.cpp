@@ -1,11 +1,10 @@
 #include "stflow/estimators/registry.h"
 
-#include <algorithm>
-
 #include "stflow/estimators/distributions/bernoulli.h"
 #include "stflow/estimators/distributions/binomial.h"
 #include "stflow/estimators/distributions/categorical.h"
 #include "stflow/estimators/distributions/geometric.h"
+#include "stflow/estimators/distributions/negative_binomial.h"
 #include "stflow/estimators/distributions/poisson.h"
 #include "stflow/estimators/rules/control_variate.h"
 #include "stflow/tensor/text.h"

@@ -1,6 +1,6 @@
 #include "stflow/estimators/distributions/counts.h"
 
-#include <cmath>
+#include <algorithm>
 #include <utility>
 
 namespace stflow {

@@ -5,7 +5,6 @@
 // from the mode: the probability of 0 underflows long before the parameters do that people use.
 #pragma once
 
-#include <algorithm>
 #include <numeric>
 
 #include "stflow/estimators/distributions/distribution.h"

@@ -26,8 +26,6 @@
 // With one particle and its control variate W2 gives 2 epsilon f'(z), as the means do.
 #include "stflow/estimators/flow/projection.h"
 
-#include <cmath>
-
 #include "stflow/estimators/flow/units.h"
 
 namespace stflow {

@@ -3,7 +3,6 @@
 
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "stflow/estimators/expect.h"
 #include "stflow/nn/module.h"

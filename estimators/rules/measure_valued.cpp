@@ -9,7 +9,6 @@
 // distributions, and the one may be drawn from the other: for Poisson(lambda) it is one more event,
 // minus as it is, z' = z + 1 with w = 1. The derivative of the expectation is the expected effect
 // of that exchange in unit i. Each distribution derives its z' and w in its own file.
-#include "stflow/estimators/distributions/checks.h"
 #include "stflow/estimators/rules/rules.h"
 
 namespace stflow {

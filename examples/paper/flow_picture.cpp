@@ -2,11 +2,8 @@
 #include "examples/paper/flow_picture.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
-#include <filesystem>
 #include <iomanip>
-#include <iostream>
 #include <limits>
 #include <sstream>
 
