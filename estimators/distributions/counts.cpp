@@ -60,6 +60,8 @@ Tensor Counts::states() const {
   return all_states(last + 1, param().dim(-1), name());
 }
 
+// ---- what distribution.h asks of counts, from states(), log_prob() and score() ----
+
 CountTable Distribution::table(double param) const {
   const auto one = with_param(Var(Tensor::full({1, 1}, static_cast<real>(param))));
   const Tensor states = one->states(), weight = exp(one->log_prob(states).value());

@@ -27,9 +27,8 @@ double bottom(Function& f, double a, double b) {
 }
 
 /// The minimum of f on [low, high]: the deepest of the valleys that a grid shows, whose points are
-/// a quarter unit apart or, where that would be more than 256, further. W2^2 from a
-/// Poisson to few particles far apart has a valley for each count; in a range beyond 128 some may
-/// be missed.
+/// a quarter unit apart or, where that would be more than 256, further. W2^2 from a Poisson to few
+/// particles far apart has a valley for each count; in a range beyond 128 some may be missed.
 template <typename Function>
 double minimise(Function f, double low, double high) {
   const auto last = static_cast<int>(std::clamp(std::ceil(4 * (high - low)), 64.0, 256.0));

@@ -105,9 +105,10 @@ class CountMmd {
   std::map<double, double> known_;
 };
 
-/// Where members with another mean may be nearer than all in the range of the particles: W2 takes
-/// half their mean or less, MMD twice it, where the variance grows faster than the mean, and MMD
-/// does not see particles far outside of what has an end. Returns that end of the search, or 0.
+/// Up to which mean to search beyond the range of the particles, which ends at `high`; 0: not
+/// beyond it. Where the variance is larger than the mean, W2 may be least at half the mean of the
+/// particles or less, MMD at twice it. Where there is a largest count, up to that: near particles
+/// far beyond it MMD is flat.
 double wider_search(const Distribution& family, double high) {
   if (std::isfinite(family.largest())) return family.largest();
   const Tensor param = Tensor::full({1}, static_cast<real>(count_param(family, high)));
