@@ -71,7 +71,6 @@ Var slice(const Var& x, int axis, int64_t begin, int64_t end);  // positions [be
 Var select(const Var& x, int axis, int64_t index);              // one position; the axis disappears
 Var concat(const Vars& parts, int axis);
 Var stack(const Vars& parts);  // parts of one shape along a new first axis
-Var detach(const Var& x);      // the same value, no gradient
 
 // ---- matrices (ops_matrix.cpp) ----
 /// op(a) op(b), where op transposes the last two axes if asked.

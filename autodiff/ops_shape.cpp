@@ -58,6 +58,4 @@ Var stack(const Vars& parts) {
   return concat(rows, 0);
 }
 
-Var detach(const Var& x) { return x.detach(); }
-
 }  // namespace stflow

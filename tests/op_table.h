@@ -189,7 +189,6 @@ inline std::vector<GradientRow> gradient_rows() {
          return square(concat({v[0], v[1]}, -1));
        },
        {any({2, 1}), any({2, 3})}},
-      {"detach", [](Inputs v) { return square(v[0]) + detach(0 * v[0]); }, {any({2, 3})}},
 
       // ---- matrices
       {"matmul", [](Inputs v) { return matmul(v[0], v[1]); }, {any({2, 3}), any({3, 4})}},

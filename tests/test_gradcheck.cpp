@@ -64,7 +64,7 @@ TEST_CASE("gradcheck: finds a rule that is wrong at second order only" * doctest
   const auto f = [](Inputs v) {
     return make_node(
         "square_once", stflow::square(v[0].value()), {v[0]},
-        [](const Var& out, const Var& up) { return Vars{up * 2 * detach(out.input(0))}; });
+        [](const Var& out, const Var& up) { return Vars{up * 2 * out.input(0).detach()}; });
   };
   CHECK_NOTHROW(gradcheck(f, {kX}));
   check_contains(complaint(f, {kX}, 2), "order 2, input 0");
@@ -75,7 +75,7 @@ TEST_CASE("gradcheck: finds a rule that drops the upstream gradient's graph" *
   const auto f = [](Inputs v) {
     return make_node(
         "square_once", stflow::square(v[0].value()), {v[0]},
-        [](const Var& out, const Var& up) { return Vars{detach(up) * 2 * out.input(0)}; });
+        [](const Var& out, const Var& up) { return Vars{up.detach() * 2 * out.input(0)}; });
   };
   CHECK_NOTHROW(gradcheck(f, {kX}));
   check_contains(complaint(f, {kX}, 2), "order 2, input 1");  // the direction w comes after x
@@ -107,7 +107,7 @@ TEST_CASE("gradcheck: finds a gradient that is not finite") {
 }
 
 TEST_CASE("gradcheck: accepts a function without gradient and refuses an unknown order") {
-  CHECK_NOTHROW(gradcheck([](Inputs v) { return detach(0 * v[0]); }, {kX}, {.order = 2}));
+  CHECK_NOTHROW(gradcheck([](Inputs v) { return (0 * v[0]).detach(); }, {kX}, {.order = 2}));
   const auto f = [](Inputs v) { return v[0]; };
   check_contains(message_of([&] { gradcheck(f, {kX}, {.order = 3}); }), "[gradcheck] order",
                  "got 3");

@@ -80,7 +80,7 @@ TEST_CASE("misuse: empty Vars are refused by the name of the function") {
        },
        used + "concat"},
       {"stack", [] { stack(Vars{empty}); }, used + "stack"},
-      {"detach", [] { detach(empty); }, used + "detach"},
+      {"detach", [] { empty.detach(); }, used + "detach"},
       {"matmul a", [] { matmul(empty, leaf(1, 1)); }, used + "matmul"},
       {"matmul b", [] { matmul(leaf(1, 1), empty); }, used + "matmul"},
       {"linear", [] { linear(empty, leaf(1, 1)); }, used + "linear"},
