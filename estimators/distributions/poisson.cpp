@@ -11,24 +11,16 @@ namespace {
 constexpr real kLargestRate = 1e6;  // float holds counts exactly up to 2^24
 
 /// How many counts, from 0 on, enumeration considers for all of the rates; there may be none.
-int64_t count_of_counts(const Tensor& rate) {
-  return poisson_support(rate.numel() > 0 ? max(rate).item() : 0) + 1;
+int64_t count_of_counts(const Tensor& rates) {
+  const double rate = rates.numel() > 0 ? max(rates).item() : 0;
+  const double largest = std::ceil(rate + 6 * std::sqrt(rate) + 8);
+  CHECK_ARG(largest <= 4096, "[poisson] a rate of ", rate, " needs counts up to ", largest,
+            "; at most 4096 are enumerated");
+  return static_cast<int64_t>(largest) + 1;
 }
 
-}  // namespace
-
-CountTable poisson_table(double rate) {
-  constexpr double kLargest = 1e9;  // half a million counts
-  CHECK_ARG(rate >= 0 && rate <= kLargest, "[poisson_table] rate ", rate, " is not between 0 and ",
-            kLargest);
-  return count_table(
-      static_cast<int64_t>(rate), [rate](double k) { return k / rate; },
-      [rate](double k) { return rate / (k + 1); });
-}
-
-int64_t poisson_quantile(double rate, double u) { return quantile(poisson_table(rate), u); }
-
-Tensor poisson_cdf_between(const Tensor& rate, const Tensor& z, const Tensor& v) {
+/// F(z - 1) + v pmf(z) for v in (0,1), elementwise: a uniform that inverts to z.
+Tensor cdf_between(const Tensor& rate, const Tensor& z, const Tensor& v) {
   Tensor u(z.shape());
   real* out = u.data();
   parallel_for(z.numel(), kCountGrain, [&](int64_t begin, int64_t end) {
@@ -46,12 +38,18 @@ Tensor poisson_cdf_between(const Tensor& rate, const Tensor& z, const Tensor& v)
   return u;
 }
 
-int64_t poisson_support(double rate) {
-  const double largest = std::ceil(rate + 6 * std::sqrt(rate) + 8);
-  CHECK_ARG(largest <= 4096, "[poisson] a rate of ", rate, " needs counts up to ", largest,
-            "; at most 4096 are enumerated");
-  return static_cast<int64_t>(largest);
+}  // namespace
+
+CountTable poisson_table(double rate) {
+  constexpr double kLargest = 1e9;  // half a million counts
+  CHECK_ARG(rate >= 0 && rate <= kLargest, "[poisson_table] rate ", rate, " is not between 0 and ",
+            kLargest);
+  return count_table(
+      static_cast<int64_t>(rate), [rate](double k) { return k / rate; },
+      [rate](double k) { return rate / (k + 1); });
 }
+
+int64_t poisson_quantile(double rate, double u) { return quantile(poisson_table(rate), u); }
 
 Poisson::Poisson(const Var& rate) : Counts(rate) {
   for (int64_t i = 0; i < rate.value().numel(); ++i) {
@@ -95,7 +93,7 @@ Distribution::Inverse Poisson::inverse_given(const Tensor& z, const Tensor& v) c
   const Var at = exp(poisson_log_pmf(lambda, k));  // pmf(z)
   const Var below = at * k / lambda;               // pmf(z - 1)
   const Var slope = -(below * (1 - Var(v)) + at * Var(v));
-  return {poisson_cdf_between(rate().value(), z, v), slope.value()};
+  return {cdf_between(rate().value(), z, v), slope.value()};
 }
 
 // d/d lambda of Poisson(lambda) is the difference of two distributions: one more event, minus as it

@@ -28,7 +28,8 @@ class Poisson : public Counts {
   Var mean() const override { return rate(); }
   Var variance() const override { return rate(); }
   Var entropy() const override;
-  /// Counts 0..N of every unit, N from poisson_support of the largest rate.
+  /// Counts 0..N of every unit, N = ceil(rate + 6 sqrt(rate) + 8) for the largest rate. Throws
+  /// where N is above 4096.
   Tensor states() const override;
 
   Var second_order(const Var& z, const Var& up, double) const override;  // 1/2 (1 + z/lambda) f'
@@ -63,12 +64,6 @@ CountTable poisson_table(double rate);
 
 /// Smallest k with P(z <= k) >= u.
 int64_t poisson_quantile(double rate, double u);
-
-/// F(z - 1) + v pmf(z) for v in (0,1), elementwise: a uniform that inverts to z.
-Tensor poisson_cdf_between(const Tensor& rate, const Tensor& z, const Tensor& v);
-
-/// Largest count that enumeration considers: ceil(rate + 6 sqrt(rate) + 8). Throws above 4096.
-int64_t poisson_support(double rate);
 
 /// E g(z) for z ~ Poisson(rate), elementwise in rate; differentiable any number of times.
 Var poisson_expectation(const Var& rate, const std::function<double(double)>& g);

@@ -23,10 +23,6 @@ Interval interval_of(const std::vector<double>& values);
 /// --epochs, after those that all cells have; it has no bound (test_nll: NaN).
 std::vector<Record> compare(const Campaign& campaign, const std::vector<Cell>& cells);
 
-/// Test -ELBO in the paper's Table 2, nats per image; NaN where the paper has none. Its columns
-/// other than mmd (pWGF) and st seem taken from Yin & Zhou 2019.
-double published_neg_elbo(const std::string& arch, const std::string& rule);
-
 /// The same as Markdown: one table of test -ELBO, with the published numbers in brackets if
 /// `published`, and one of step times; a line for each rule, a column for each architecture.
 std::string markdown(const std::vector<Record>& rows, bool published = false);
