@@ -19,7 +19,9 @@ std::vector<std::string> common(std::vector<std::string> names,
 
 std::vector<std::string> scalable_rules(const std::string& distribution) {
   std::vector<std::string> names = rule_names(distribution);
-  std::erase(names, "exact");
+  std::erase_if(names, [](const std::string& name) {
+    return make_rule(name, {.inputs = 1, .latents = 1}).enumerates;
+  });
   return names;
 }
 
@@ -78,12 +80,14 @@ void add_rule_options(Options& options, RuleChoice& choice, const std::string& d
   options.add("--tune-every", o.rebar.tune_every,
               "rebar trains eta and temperature in one step of so many", between(1, kMostSteps));
   add_rule_option(options, choice.rule_option, scalable_rules(distribution), o);
-  std::vector<std::string> with_samples, with_temperature{"rebar", "relax"};
+  // --temperature sets these two fields, so it belongs to the rules that read one of them.
+  RuleOptions warm;
+  warm.gumbel.temperature = warm.rebar.temperature = 7;
+  std::vector<std::string> with_samples, with_temperature;
   for (const RuleOption& each : rule_option_registry()) {
     if (each.name == "samples") with_samples = each.rules;
-  }
-  for (const RuleInfo& rule : rule_registry()) {
-    if (rule.name.find("gumbel") != std::string::npos) with_temperature.push_back(rule.name);
+    if (each.name != "temperature" || each.get(warm) != "7") continue;
+    with_temperature.insert(with_temperature.end(), each.rules.begin(), each.rules.end());
   }
   options.only_with("--rule", {"st"}, {"--on-logit"});
   options.only_with("--rule", {"mmd"}, {"--bandwidth", "--epsilon"});
