@@ -106,11 +106,11 @@ say = @$(if $(V),:,printf '  %-5s %s\n' '$(1)' '$(2)')
 # The targets for users build in a make of their own, with all processors unless the caller chose a
 # -j. They run one after another, so that no two of these write the same file.
 SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
-ifneq ($(filter demo test test-long bench bench-peers bench-scaling bench-instructions figures table2 smoke asan tsan faults fuzz,$(MAKECMDGOALS)),)
+ifneq ($(filter demo test test-long bench bench-peers bench-scaling bounds bench-instructions figures table2 smoke asan tsan faults fuzz,$(MAKECMDGOALS)),)
 .NOTPARALLEL:
 endif
 
-.PHONY: help all demo test test-long deps bench bench-deps bench-peers bench-instructions bench-scaling figures table2 mnist smoke asan tsan faults fuzz fuzzers headers \
+.PHONY: help all demo test test-long deps bench bench-deps bench-peers bench-instructions bench-scaling bounds figures table2 mnist smoke asan tsan faults fuzz fuzzers headers \
   layers format format-check tidy install uninstall clean tests FORCE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
@@ -230,6 +230,12 @@ bench: ## how long a training step takes, beside LibTorch's if libtorch-dev is t
 bench-scaling: ## a step against width, batch, depth and latents, and the machine's limits
 	+@$(SUBMAKE) $(OUT)/bench
 	$(OUT)/bench --case scaling --picture $(OUT)/scaling
+
+BOUNDS_ARGS :=
+bounds: ## each kernel of a step beside what the machine can do, into build/bounds.md (BOUNDS_ARGS='--batch 50')
+	+@$(SUBMAKE) $(OUT)/bench
+	$(OUT)/bench --case bounds $(BOUNDS_ARGS) > $(OUT)/bounds.md
+	@cat $(OUT)/bounds.md
 
 # JAX and PyTorch 2, in an environment of their own: for the race alone, and for nobody who builds or tests.
 PEERS_VENV := $(BUILD)/peers-venv

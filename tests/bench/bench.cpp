@@ -12,6 +12,7 @@
 #include "stflow/train/console/program.h"
 #include "stflow/train/rule_trainer.h"
 #include "tests/bench/bits.h"
+#include "tests/bench/bounds.h"
 #include "tests/bench/contest.h"
 #include "tests/bench/report.h"
 #include "tests/bench/scaling.h"
@@ -86,11 +87,12 @@ void run(int argc, char** argv) {
   Options options("bench",
                   "Times training steps and their parts. Candidates are processes that take turns; "
                   "ratios are medians over rounds.");
-  std::vector<std::string> kinds{"all", "bits", "scaling"};
+  std::vector<std::string> kinds{"all", "bits", "bounds", "scaling"};
   kinds.insert(kinds.end(), job_kinds().begin(), job_kinds().end());
   options.choice("--case", kind, kinds,
                  "all: every table, beside LibTorch's numbers; bits: subset sums against matrix "
-                 "products; scaling: a step against width, batch, depth, latents; vae-step, "
+                 "products; bounds: each kernel of a step against what the machine can do; "
+                 "scaling: a step against width, batch, depth, latents; vae-step, "
                  "mlp-step: a training step; vae-products, mlp-products: its matrix products "
                  "alone (--rule panels or openblas); op: one function (--rule exp, ...); data: a "
                  "batch of digits (--rule static, ...)");
@@ -110,10 +112,14 @@ void run(int argc, char** argv) {
   options.flag("--serve", serving, "be a candidate: for each number read, do so many steps");
   options.parse(argc, argv);
 
-  if (kind == "all" || kind == "scaling") {
+  if (kind == "all" || kind == "bounds" || kind == "scaling") {
+    CHECK_ARG(kind != "bounds" || job.threads == 1, "--threads: bounds are one thread's, got ",
+              job.threads);
     std::ostream nowhere(nullptr);
     std::ostream& markdown = json ? nowhere : std::cout;
-    const Record result = kind == "all" ? report(markdown, rounds) : scaling(markdown, picture);
+    const Record result = kind == "all"      ? report(markdown, rounds)
+                          : kind == "bounds" ? bounds(markdown, job.batch, rounds.count)
+                                             : scaling(markdown, picture);
     if (json) std::cout << to_json(result) << "\n";
     return;
   }

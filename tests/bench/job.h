@@ -8,6 +8,7 @@
 #include <functional>
 #include <string>
 
+#include "stflow/autodiff/var.h"
 #include "stflow/nn/named_tensors.h"
 #include "stflow/tensor/math.h"
 #include "stflow/tensor/tensor.h"
@@ -37,6 +38,10 @@ using Step = std::function<void()>;
 /// Makes all that a job needs; each call of what is returned is a step.
 Step make_step(const Job& job);
 Step make_torch_step(const Job& job);
+
+/// The loss of the first step of a "vae-step" or "mlp-step", with its graph: the tensors that the
+/// kernels of a step work on.
+Var loss_of_a_step(const Job& job);
 
 /// The first steps of a "vae-step" or "mlp-step", for others to repeat: the weights before them by
 /// name, "images" [N,784], of which each step takes the next rows (and begins again where no whole

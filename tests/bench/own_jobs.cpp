@@ -57,8 +57,9 @@ struct VaeStep {
       prior.emplace(std::vector{vae->prior_logits}, optim::SGDOptions{.lr = 0.01});
   }
 
+  Var loss() { return mean(vae->neg_elbo(batches.next(), {rng})); }
   real operator()() {
-    const Var loss = mean(vae->neg_elbo(batches.next(), {rng}));
+    const Var loss = this->loss();
     vae->zero_grad();
     loss.backward();
     adam->step();
@@ -148,8 +149,9 @@ struct MlpStep {
   explicit MlpStep(const Job& job) : batches(job.batch, /*bits=*/false), labels({job.batch}) {
     for (int64_t i = 0; i < labels.numel(); ++i) labels.data()[i] = static_cast<real>(i % 10);
   }
+  Var loss() { return mean(cross_entropy(net(batches.next()), labels)); }
   real operator()() {
-    const Var loss = mean(cross_entropy(net(batches.next()), labels));
+    const Var loss = this->loss();
     adam.zero_grad();
     loss.backward();
     adam.step();
@@ -297,6 +299,10 @@ Step make_step(const Job& job) {
   }
   const auto vae = std::make_shared<VaeStep>(job);
   return [vae] { (*vae)(); };
+}
+
+Var loss_of_a_step(const Job& job) {
+  return job.kind == "mlp-step" ? MlpStep(job).loss() : VaeStep(job).loss();
 }
 
 nn::NamedTensors recorded_steps(const Job& job) {
