@@ -24,24 +24,22 @@ constexpr int64_t kChoices = 16;                   // of four rows
 
 // ---- sums ----
 
-/// Puts the sum of a block where it goes.
+/// Puts the sum of a block, its left and its right half, where it goes. By reference: clang warns of
+/// vectors passed by value.
 template <typename Vec>
-inline __attribute__((always_inline)) void put(const SumsTo& to, bool first, int64_t item, Vec left,
-                                               Vec right) {
+inline __attribute__((always_inline)) void put(const SumsTo& to, bool first, int64_t item,
+                                               const Vec& left, const Vec& right) {
   constexpr int64_t kTile = 2 * sizeof(Vec) / sizeof(real);
   Vec* sum = reinterpret_cast<Vec*>(to.sums + item * kTile);
-  if (!first) {
-    left = sum[0] + left;
-    right = sum[1] + right;
-  }
+  Vec all[] = {left, right};
+  for (int half = 0; half < 2 && !first; ++half) all[half] = sum[half] + all[half];
   if (to.out) {
     const Vec* base = reinterpret_cast<const Vec*>(to.base);
     sum = reinterpret_cast<Vec*>(to.out + item * to.stride);
-    left = base[0] + to.scale * left;
-    right = base[1] + to.scale * right;
+    for (int half = 0; half < 2; ++half) all[half] = base[half] + to.scale * all[half];
   }
-  sum[0] = left;
-  sum[1] = right;
+  sum[0] = all[0];
+  sum[1] = all[1];
 }
 
 template <typename Width, bool kWeighted>
