@@ -296,10 +296,11 @@ TEST_CASE("clip_grad_norm: squares beyond the range of numbers do not spoil the 
 
 TEST_CASE("adam: a state that no training leaves is refused by name, and nothing is taken over") {
   const Var w = Var::parameter(Tensor::zeros({2}));
-  for (const auto& row : {std::tuple{"0.exp_avg_sq", -1., "0.exp_avg_sq is -1 at position "},
-                          std::tuple{"0.step", -1., "0.step is -1 at position 0"},
-                          std::tuple{"0.step", .5, "0.step is 0.5 at position 0"},
-                          std::tuple{"0.step", double(NAN), "0.step is nan at position 0"}}) {
+  for (const auto& [name, number, words] :
+       {std::tuple{"0.exp_avg_sq", -1., "0.exp_avg_sq is -1 at position "},
+        std::tuple{"0.step", -1., "0.step is -1 at position 0"},
+        std::tuple{"0.step", .5, "0.step is 0.5 at position 0"},
+        std::tuple{"0.step", double(NAN), "0.step is nan at position 0"}}) {
     const std::string what = words;  // clang cannot capture a binding
     CAPTURE(what);
     optim::Adam adam({w});

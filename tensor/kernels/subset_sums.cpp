@@ -24,8 +24,8 @@ constexpr int64_t kChoices = 16;                   // of four rows
 
 // ---- sums ----
 
-/// Puts the sum of a block, its left and its right half, where it goes. By reference: clang warns of
-/// vectors passed by value.
+/// Puts the sum of a block, its left and its right half, where it goes. By reference: clang warns
+/// of vectors passed by value.
 template <typename Vec>
 inline __attribute__((always_inline)) void put(const SumsTo& to, bool first, int64_t item,
                                                const Vec& left, const Vec& right) {
