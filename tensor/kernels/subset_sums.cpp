@@ -29,13 +29,15 @@ constexpr int64_t kChoices = 16;                   // of four rows
 template <typename Vec>
 inline __attribute__((always_inline)) void put(const SumsTo& to, bool first, int64_t item,
                                                const Vec& left, const Vec& right) {
+  // Again, since clang forgets it of a type that comes out of a template.
+  using Unaligned __attribute__((aligned(alignof(real)), may_alias)) = Vec;
   constexpr int64_t kTile = 2 * sizeof(Vec) / sizeof(real);
-  Vec* sum = reinterpret_cast<Vec*>(to.sums + item * kTile);
+  auto* sum = reinterpret_cast<Unaligned*>(to.sums + item * kTile);
   Vec all[] = {left, right};
   for (int half = 0; half < 2 && !first; ++half) all[half] = sum[half] + all[half];
   if (to.out) {
-    const Vec* base = reinterpret_cast<const Vec*>(to.base);
-    sum = reinterpret_cast<Vec*>(to.out + item * to.stride);
+    const auto* base = reinterpret_cast<const Unaligned*>(to.base);
+    sum = reinterpret_cast<Unaligned*>(to.out + item * to.stride);
     for (int half = 0; half < 2; ++half) all[half] = base[half] + to.scale * all[half];
   }
   sum[0] = all[0];
@@ -47,6 +49,7 @@ inline __attribute__((always_inline)) void add_lists(const Choice& choice, const
                                                      int64_t first, const real* rows,
                                                      int64_t stride, const SumsTo& to) {
   using Vec = typename Width::Vec;
+  using Unaligned __attribute__((aligned(alignof(real)), may_alias)) = Vec;
   const int64_t list = first / choice.block * choice.items;
   const int32_t* count = lists.count.get() + list;
   const uint8_t* place = lists.place.get() + list * lists.room;
@@ -54,7 +57,7 @@ inline __attribute__((always_inline)) void add_lists(const Choice& choice, const
   for (int64_t item = 0; item < choice.items; ++item, place += lists.room) {
     Vec a{}, b{}, c{}, d{};  // two rows at a time, for an addition waits for the one before
     const auto add = [&](Vec & left, Vec & right, int32_t k) __attribute__((always_inline)) {
-      const Vec* from = reinterpret_cast<const Vec*>(rows + place[k] * stride);
+      const auto* from = reinterpret_cast<const Unaligned*>(rows + place[k] * stride);
       left += kWeighted ? weight[k] * from[0] : from[0];
       right += kWeighted ? weight[k] * from[1] : from[1];
     };
@@ -74,14 +77,15 @@ template <typename Width>
 inline __attribute__((always_inline)) void fill_table(const real* rows, int64_t stride,
                                                       typename Width::Vec* table) {
   using Vec = typename Width::Vec;
+  using Unaligned __attribute__((aligned(alignof(real)), may_alias)) = Vec;
   for (int half = 0; half < 2; ++half) {
     Vec sums[kChoices];
     sums[0] = Vec{};
 #pragma GCC unroll 16
     for (unsigned choice = 1; choice < kChoices; ++choice) {
       const int last = std::bit_width(choice) - 1;
-      sums[choice] =
-          sums[choice - (1u << last)] + reinterpret_cast<const Vec*>(rows + last * stride)[half];
+      sums[choice] = sums[choice - (1u << last)] +
+                     reinterpret_cast<const Unaligned*>(rows + last * stride)[half];
     }
 #pragma GCC unroll 16
     for (int choice = 0; choice < kChoices; ++choice) table[2 * choice + half] = sums[choice];
