@@ -118,10 +118,8 @@ class Team {
     if (!lock) return false;
     grow(std::min(helpers, most_));
     if (size_ == 0) return false;
-    if (const auto now = Clock::now(); now > next_measurement_) {
-      const bool measured = measure_distance();
-      next_measurement_ = now + (!measured ? kBetweenTries : far_apart_ ? kFar : kNear);
-    }
+    if (const auto now = Clock::now(); now > next_measurement_)
+      next_measurement_ = now + (measure_distance() ? kBetweenMeasurements : kBetweenTries);
     if (!assumed_far_.value_or(far_apart_) || loop.work_while_short(kLongLoop)) share(loop);
     return true;
   }
@@ -188,8 +186,7 @@ class Team {
     }
   }
 
-  // Between two measurements. Processors that have just woken look far apart for a while.
-  static constexpr std::chrono::milliseconds kNear{200}, kFar{5}, kBetweenTries{20};
+  static constexpr std::chrono::milliseconds kBetweenMeasurements{200}, kBetweenTries{20};
   static constexpr std::chrono::milliseconds kLongLoop{1};
 
   std::mutex one_loop_;
