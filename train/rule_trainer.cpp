@@ -67,8 +67,8 @@ void set_rule_options(RuleOptions& options, const std::string& assignments,
 
 void add_rule_options(Options& options, RuleChoice& choice, const std::string& distribution) {
   RuleOptions& o = choice.options;
-  options.choice("--rule", choice.name, scalable_rules(distribution),
-                 "gradient rule of the sampling nodes");
+  const std::vector<std::string> rules = scalable_rules(distribution);
+  options.choice("--rule", choice.name, rules, "gradient rule of the sampling nodes");
   options.flag("--on-logit", o.st.on_param,
                "rule st hands the gradient to the logit as it is, not through the probability");
   options.add("--bandwidth", *o.mmd.bandwidth, "of rule mmd's kernel", of_scale());
@@ -79,7 +79,7 @@ void add_rule_options(Options& options, RuleChoice& choice, const std::string& d
               "of relaxed samples; where rebar and relax start", of_scale());
   options.add("--tune-every", o.rebar.tune_every,
               "rebar trains eta and temperature in one step of so many", between(1, kMostSteps));
-  add_rule_option(options, choice.rule_option, scalable_rules(distribution), o);
+  add_rule_option(options, choice.rule_option, rules, o);
   // --temperature sets these two fields, so it belongs to the rules that read one of them.
   RuleOptions warm;
   warm.gumbel.temperature = warm.rebar.temperature = 7;

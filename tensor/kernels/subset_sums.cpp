@@ -148,9 +148,10 @@ STFLOW_CLONES void add_chosen_narrow(const Choice& choice, int64_t first, const 
 // ---- choices ----
 
 /// Where x [n] is not common, n at most 256; there must be room for n + 16. Returns how many.
-int32_t find_others_plain(const real* x, int32_t n, real common, uint8_t* found) {
-  int32_t count = 0;
-  for (int32_t i = 0; i < n; ++i) {  // written always, kept if it counts
+/// Goes on at number i, before which there are `count`.
+int32_t find_others_plain(const real* x, int32_t n, real common, uint8_t* found, int32_t i = 0,
+                          int32_t count = 0) {
+  for (; i < n; ++i) {  // written always, kept if it counts
     found[count] = static_cast<uint8_t>(i);
     count += x[i] != common;
   }
@@ -185,11 +186,7 @@ STFLOW_AVX2 int32_t find_others_avx2(const real* x, int32_t n, real common, uint
                      _mm_add_epi8(places, _mm_set1_epi8(static_cast<char>(i))));
     count += __builtin_popcount(others);
   }
-  for (; i < n; ++i) {
-    found[count] = static_cast<uint8_t>(i);
-    count += x[i] != common;
-  }
-  return count;
+  return find_others_plain(x, n, common, found, i, count);
 }
 
 /// Two codes from each eight numbers, of the first n / 8 * 8.

@@ -205,7 +205,7 @@ STFLOW_AVX512 float multiply_add_wide(int64_t rounds) {
   return sums[0][0];
 }
 
-__attribute__((target("avx2,fma"))) float multiply_add_narrow(int64_t rounds) {
+STFLOW_AVX2 float multiply_add_narrow(int64_t rounds) {
   __m256 sums[kChains];
   for (int i = 0; i < kChains; ++i) sums[i] = _mm256_set1_ps(static_cast<float>(i));
   const __m256 half = _mm256_set1_ps(0.5f);
